@@ -1,0 +1,1 @@
+"""Latency, energy and accuracy on the board and the workstation."""

@@ -1,0 +1,110 @@
+"""A checkpoint's network as ONNX: float32 image in, probability out, no training operators."""
+
+import io
+import logging
+import warnings
+from itertools import pairwise
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+from edge_vessel.errors import UsageError
+
+OPSET = 18
+INPUT, OUTPUT = "image", "probability"
+_TRAINING_OPERATORS = {"BatchNormalization", "Dropout"}
+
+
+class Probability(nn.Module):
+    """The network with its sigmoid inside."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> Tensor:
+        return torch.sigmoid(self.network(image))
+
+
+def fold_batch_norms(network: nn.Module) -> int:
+    """Folds each batch norm into the convolution before it, in place; returns how many.
+
+    Source: Jacob et al. 2018, section 3.2. It takes the pairs that follow one another in a
+    Sequential, which is how every network of `train.models` is written.
+
+    Raises:
+        UsageError: the network is in training mode.
+    """
+    if network.training:
+        raise UsageError("a network in training mode cannot be exported: call eval() first")
+    folded = 0
+    for module in network.modules():
+        if not isinstance(module, nn.Sequential):
+            continue
+        children = list(module.named_children())
+        for (name, first), (next_name, second) in pairwise(children):
+            if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
+                setattr(module, name, nn.utils.fusion.fuse_conv_bn_eval(first, second))
+                setattr(module, next_name, nn.Identity())
+                folded += 1
+    return folded
+
+
+def to_onnx(network: nn.Module, size: int, dynamic_batch: bool = False) -> bytes:
+    """The network, its batch norms folded, as an ONNX file.
+
+    Args:
+        network: in evaluation mode; it is changed (see `fold_batch_norms`).
+        size: side of the square input, a multiple of the network's own.
+        dynamic_batch: leave the batch open; 1 otherwise.
+
+    Returns:
+        A checked ONNX model: `image` (N, 3, size, size) -> `probability` (N, 1, size, size).
+
+    Raises:
+        UsageError: the size does not fit, or the network is in training mode.
+    """
+    multiple = int(getattr(network, "multiple", 1))
+    if size < multiple or size % multiple:
+        raise UsageError(f"size {size}: must be a multiple of {multiple}")
+    fold_batch_norms(network)
+    # torch.export reads a batch of 1 as a constant.
+    example = torch.zeros(2 if dynamic_batch else 1, 3, size, size)
+    shapes = ({0: torch.export.Dim("batch", min=1)},) if dynamic_batch else None
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            Probability(network).eval(),
+            (example,),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_shapes=shapes,
+            verbose=False,
+        )
+    buffer = io.BytesIO()
+    program.save(buffer)
+    model = onnx.load_from_string(buffer.getvalue())
+    _strip(model)
+    onnx.checker.check_model(model, full_check=True)
+    left = _TRAINING_OPERATORS & {node.op_type for node in model.graph.node}
+    if left:
+        raise UsageError(f"the exported graph still holds {', '.join(sorted(left))}")
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def _strip(model: onnx.ModelProto) -> None:
+    """Takes out what names this machine: the exporter writes stack traces into the nodes."""
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for value in (*model.graph.value_info, *model.graph.input, *model.graph.output):
+        del value.metadata_props[:]
+    for tensor in model.graph.initializer:
+        del tensor.metadata_props[:]
+    del model.graph.metadata_props[:]
+    del model.metadata_props[:]

@@ -1,0 +1,103 @@
+"""`python -m compile.parity`: does the artifact compute what the checkpoint computes?
+
+Both run on the test photographs of a data set; the protocol and the Dice are training's own.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edge_vessel import engines, signing
+from edge_vessel.artifact import open_artifact
+from edge_vessel.errors import ArtifactError, EdgeVesselError
+from train import data as registry
+from train.data.root import data_root
+from train.metrics import Prediction, pooled
+from train.models.checkpoint import load_network
+from train.predict import predictions, torch_predictor
+
+MAX_DIFFERENCE = 1e-4
+DICE_DIGITS = 4
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Two stages on the same photographs: Dice pooled over full frames at one threshold."""
+
+    images: int
+    max_abs_difference: float
+    mean_abs_difference: float
+    threshold: float
+    dice_before: float
+    dice_after: float
+
+    @property
+    def holds(self) -> bool:
+        """Probabilities closer than 1e-4, and the same Dice to four digits."""
+        same = round(self.dice_before, DICE_DIGITS) == round(self.dice_after, DICE_DIGITS)
+        return same and self.max_abs_difference < MAX_DIFFERENCE
+
+
+def compare(before: Iterable[Prediction], after: Iterable[Prediction], threshold: float) -> Parity:
+    """Compares two stages' predictions of the same photographs, given in the same order."""
+    pairs = list(zip(before, after, strict=True))
+    differences = [np.abs(a.probability - b.probability) for a, b in pairs]
+    return Parity(
+        images=len(pairs),
+        max_abs_difference=max(float(one.max()) for one in differences),
+        mean_abs_difference=float(np.mean([one.mean() for one in differences])),
+        threshold=threshold,
+        dice_before=pooled([a for a, _ in pairs], threshold, inside=False).dice,
+        dice_after=pooled([b for _, b in pairs], threshold, inside=False).dice,
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 where parity holds, 4 where it does not."""
+    parse = argparse.ArgumentParser(prog="python -m compile.parity", description=__doc__)
+    parse.add_argument("checkpoint", type=Path)
+    parse.add_argument("artifact", type=Path)
+    parse.add_argument("--dataset", default="drive")
+    parse.add_argument("--data", metavar="DIR", help="the folder that holds the data sets")
+    parse.add_argument("--trusted-key", type=Path, action="append", default=[], metavar="FILE")
+    parse.add_argument("--allow-unsigned", action="store_true")
+    parse.add_argument("--threads", type=int, default=2, metavar="N")
+    parse.add_argument("--json", action="store_true")
+    options = parse.parse_args(arguments)
+    try:
+        root, dataset = data_root(options.data), registry.find(options.dataset)
+        trusted = signing.trusted_keys(options.trusted_key)
+        artifact = open_artifact(options.artifact, trusted, options.allow_unsigned)
+        _, network = load_network(options.checkpoint)
+        engine = engines.create(artifact, options.threads)
+        found = compare(
+            predictions(torch_predictor(network), dataset, root, "test"),
+            predictions(engine.run, dataset, root, "test"),
+            artifact.manifest.output.threshold,
+        )
+        if options.json:
+            sys.stdout.write(json.dumps(asdict(found), indent=1) + "\n")
+        else:
+            sys.stdout.write(
+                f"{found.images} images: largest difference {found.max_abs_difference:.1e}, mean "
+                f"{found.mean_abs_difference:.1e}; Dice {found.dice_before:.4f} before, "
+                f"{found.dice_after:.4f} after, at {found.threshold:.2f}\n"
+            )
+        if not found.holds:
+            raise ArtifactError(
+                f"{options.artifact}: parity is lost: {found.max_abs_difference:.1e} apart, "
+                f"{MAX_DIFFERENCE:.0e} allowed: export it again from {options.checkpoint}"
+            )
+    except EdgeVesselError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Onto the board and through its life."""

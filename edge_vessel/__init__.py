@@ -1,0 +1,9 @@
+"""Retinal vessel segmentation on the board beside the camera."""
+
+import os
+
+# OpenCV reads its own limit once, while its library is loaded; a gigapixel file is refused by it
+# before anything is allocated. 200 megapixels are four times the largest fundus camera's.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(200_000_000))
+
+__version__ = "0.1.0"

@@ -1,0 +1,26 @@
+"""`edge-vessel run | doctor | artifact`: the modules' own commands under one name."""
+
+import importlib
+import sys
+
+_COMMANDS = {
+    "run": "edge_vessel.run",
+    "doctor": "edge_vessel.doctor",
+    "artifact": "edge_vessel.artifact_cli",
+}
+
+
+def main() -> int:
+    """Runs the command that the first argument names; returns its exit code."""
+    name, rest = (sys.argv[1] if len(sys.argv) > 1 else ""), sys.argv[2:]
+    if name not in _COMMANDS:
+        out = sys.stdout if name in ("-h", "--help") else sys.stderr
+        out.write(f"usage: edge-vessel {{{','.join(_COMMANDS)}}} ...\n")
+        return 0 if name in ("-h", "--help") else 2
+    sys.argv[0] = f"edge-vessel {name}"
+    code: int = importlib.import_module(_COMMANDS[name]).main(rest)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

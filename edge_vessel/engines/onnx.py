@@ -1,0 +1,66 @@
+"""ONNX Runtime on the CPU."""
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from edge_vessel.artifact import Artifact
+from edge_vessel.errors import ArtifactError, DeviceError
+from edge_vessel.preprocessing import normalise
+
+MODEL_FILE = "model.onnx"
+
+
+class OnnxEngine:
+    """Runs `model.onnx`: float32 (1, 3, H, W) in, probabilities (1, 1, H, W) out.
+
+    The session takes the verified bytes, never a path. Without the memory arena the peak is a
+    tenth smaller at 544x544 and two fifths at 2336x3504 for the same speed.
+    """
+
+    name = "onnx"
+    version: str = onnxruntime.__version__
+
+    def __init__(self, artifact: Artifact, threads: int) -> None:
+        self.threads = threads
+        self._input = artifact.manifest.input
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.enable_cpu_mem_arena = False
+        options.log_severity_level = 4
+        try:
+            self._session = onnxruntime.InferenceSession(
+                artifact.read(MODEL_FILE), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime's exceptions share no public base
+            raise ArtifactError(
+                f"{artifact.folder / MODEL_FILE}: ONNX Runtime {self.version} cannot load it: "
+                f"{_first_line(error)}"
+            ) from error
+        self._name = self._session.get_inputs()[0].name
+        expected = [1, 3, self._input.height, self._input.width]
+        shape = list(self._session.get_inputs()[0].shape)
+        fits = len(shape) == 4 and all(
+            isinstance(have, str) or have == want
+            for have, want in zip(shape, expected, strict=True)
+        )
+        if not fits:
+            raise ArtifactError(
+                f"{artifact.folder / MODEL_FILE}: takes {shape}, its manifest says {expected}; "
+                "export it again"
+            )
+
+    def run(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """See `Engine.run`."""
+        batch = normalise(image, self._input.scale, self._input.offset)[None]
+        try:
+            (output,) = self._session.run(None, {self._name: batch})
+        except Exception as error:
+            raise DeviceError(f"ONNX Runtime failed: {_first_line(error)}") from error
+        probability: NDArray[np.float32] = output[0, 0]
+        return probability
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,173 @@
+"""What an artifact says about itself: the manifest, its strict parser and its canonical bytes."""
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+from edge_vessel import json_reader
+from edge_vessel.errors import ArtifactError
+from edge_vessel.json_reader import Form, Range, StrictJsonError
+
+SCHEMA_VERSION = 1
+MANIFEST = "manifest.json"
+SIGNATURE = "manifest.sig"
+MAX_FILE_BYTES = 256 * 1024 * 1024
+
+PLAIN_NAME = r"(?!\.)[A-Za-z0-9._-]{1,100}"
+
+PlainName = Annotated[
+    str, Form(PLAIN_NAME, "a plain file name of A-Z a-z 0-9 . _ - without a leading dot")
+]
+Sha256 = Annotated[str, Form(r"[0-9a-f]{64}", "a SHA-256 in 64 lower-case hex digits")]
+Triple = Annotated[str, Form(r"any|[a-z0-9_]+(-[a-z0-9_.]+){1,3}", "a target triple or any")]
+Feature = Annotated[str, Form(r"[a-z0-9_.-]{1,40}", "a feature name of /proc/cpuinfo")]
+UtcTime = Annotated[
+    str,
+    Form(r"[0-9]{4}(-[0-9]{2}){2}T([0-9]{2}:){2}[0-9]{2}Z", "a UTC time like 2026-01-31T12:00:00Z"),
+]
+Count = Annotated[int, Range(1, 10**15)]
+Pixels = Annotated[int, Range(1, 8192)]
+
+
+@dataclass(frozen=True)
+class Model:
+    """The network and what it was trained on; `multiply_adds` is for one image."""
+
+    architecture: str
+    parameters: Count
+    multiply_adds: Count
+    training_data: str
+    split_sha256: Sha256
+
+
+@dataclass(frozen=True)
+class Input:
+    """What goes in: (1, 3, height, width); the network gets pixel * scale + offset."""
+
+    height: Pixels
+    width: Pixels
+    dtype: Literal["float32"]
+    layout: Literal["NCHW"]
+    colour: Literal["RGB"]
+    scale: Annotated[float, Range(1e-9, 1e9)]
+    offset: Annotated[float, Range(-1e9, 1e9)]
+    field_of_view: str
+
+
+@dataclass(frozen=True)
+class Output:
+    """What comes out is a probability; at `threshold` and above it is a vessel."""
+
+    threshold: Annotated[float, Range(1e-6, 1 - 1e-6)]
+    threshold_rule: str
+
+
+@dataclass(frozen=True)
+class Target:
+    """The machine it was built for. `triple` "any" is a portable model, not native code."""
+
+    triple: Triple
+    cpu: str
+    features: tuple[Feature, ...]
+    threads: Annotated[int, Range(1, 1024)]
+    memory_mb: Annotated[int, Range(1, 2**20)]
+
+
+@dataclass(frozen=True)
+class EngineVersion:
+    """What runs the model, and the exact version that it was built with."""
+
+    name: Literal["onnx", "tvm"]
+    version: str
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One measured number: after which stage of the build, on which data."""
+
+    stage: str
+    data: str
+    name: str
+    value: float
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """A file beside the manifest; `size` in bytes."""
+
+    name: PlainName
+    sha256: Sha256
+    size: Annotated[int, Range(1, MAX_FILE_BYTES)]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Schema version 1. `version` grows with every release of the same `name`."""
+
+    name: PlainName
+    version: Annotated[int, Range(1, 2**31 - 1)]
+    model: Model
+    input: Input
+    output: Output
+    target: Target
+    engine: EngineVersion
+    tuning_log_sha256: Sha256 | None
+    metrics: tuple[Metric, ...]
+    licence: str
+    created: UtcTime
+    files: tuple[FileRecord, ...] = ()
+    schema_version: int = SCHEMA_VERSION
+
+
+def parse(content: bytes, path: Path) -> Manifest:
+    """Reads the manifest's bytes; `path` is only named in messages.
+
+    Raises:
+        ArtifactError: an unknown schema version, or anything but exactly what that version holds.
+    """
+    try:
+        document = json_reader.loads(content)
+        version = document.get("schema_version") if isinstance(document, dict) else None
+        if type(version) is int and version != SCHEMA_VERSION:
+            raise ArtifactError(
+                f"{path}: schema_version: {version} is unknown: this edge_vessel reads "
+                f"{SCHEMA_VERSION}; update edge_vessel"
+            )
+        manifest = json_reader.build(Manifest, document)
+        _check_whole(manifest)
+    except StrictJsonError as error:
+        raise ArtifactError(f"{path}: {error}; build or fetch the artifact again") from error
+    return manifest
+
+
+def to_json(manifest: Manifest) -> bytes:
+    """The canonical bytes: sorted keys, two spaces, ASCII, a final line feed.
+
+    Raises:
+        ArtifactError: the manifest is one that `parse` would refuse.
+    """
+    try:
+        text = json.dumps(asdict(manifest), sort_keys=True, indent=2, allow_nan=False)
+    except ValueError as error:
+        raise ArtifactError(f"{MANIFEST} of {manifest.name}: a number is not finite") from error
+    content = text.encode("ascii") + b"\n"
+    parse(content, Path(MANIFEST))
+    return content
+
+
+def _check_whole(manifest: Manifest) -> None:
+    """What no single field shows."""
+    names = [record.name for record in manifest.files]
+    for name in names:
+        if name in (MANIFEST, SIGNATURE) or names.count(name) > 1:
+            raise StrictJsonError(f"files: {name!r} is reserved or stands twice")
+    if manifest.target.triple == "any" and manifest.engine.name != "onnx":
+        raise StrictJsonError(
+            f"target.triple: 'any' is for portable models; {manifest.engine.name} is native code"
+        )
+    try:
+        datetime.fromisoformat(manifest.created)
+    except ValueError as error:
+        raise StrictJsonError(f"created: {manifest.created!r} is no date: {error}") from error

@@ -1,0 +1,13 @@
+"""The artifacts inside the package, each pinned by the hash of its manifest."""
+
+from pathlib import Path
+
+DEFAULT_MODEL = "m2unet-fundus-544"
+
+# Folder name -> SHA-256 of its manifest.json.
+PINNED: dict[str, str] = {}
+
+
+def default_path() -> Path:
+    """The folder of the artifact that a fresh install segments with."""
+    return Path(__file__).parent / DEFAULT_MODEL

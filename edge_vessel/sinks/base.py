@@ -1,0 +1,51 @@
+"""What takes results: files, JSON lines, a window, a network preview."""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from edge_vessel.segmenter import Segmentation
+from edge_vessel.sources.base import Frame
+
+CameraState = Literal["ok", "lost", "recovering"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One frame and what became of it.
+
+    `segmentation` is None, and `error` one line, where the frame could not be processed.
+    `dropped` counts the frames so far that a newer one overtook; `total_ms` runs from the frame's
+    arrival to its mask, waiting included.
+    """
+
+    frame: Frame
+    segmentation: Segmentation | None
+    dropped: int
+    total_ms: float
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class CameraEvent:
+    """A change of the source's state; `reason` is one line, `time_s` wall-clock time."""
+
+    state: CameraState
+    reason: str
+    time_s: float
+
+
+class Sink(Protocol):
+    """Takes results in the order of the frames, from one thread."""
+
+    def write(self, result: Result) -> None:
+        """Takes one result.
+
+        Raises:
+            DeviceError: it cannot be stored or shown (full disk, lost connection of our own).
+        """
+
+    def event(self, event: CameraEvent) -> None:
+        """Takes a change of the source's state."""
+
+    def close(self) -> None:
+        """Flushes and releases; everything written before stays."""

@@ -1,0 +1,138 @@
+"""PNG files of each frame: the mask, the overlay, the probability."""
+
+import errno
+import os
+import re
+import tempfile
+import unicodedata
+from pathlib import Path, PurePosixPath
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_vessel.atomic import write_file
+from edge_vessel.errors import DeviceError, UsageError
+from edge_vessel.segmenter import Segmentation
+from edge_vessel.sinks.base import CameraEvent, Result
+from edge_vessel.sinks.overlay import overlay
+
+KINDS = frozenset({"mask", "overlay", "probability"})
+
+# A vessel map identifies a person: the owner and the group read it, nobody else.
+_FILE_MODE = 0o640
+_FOLDER_MODE = 0o750
+_IMAGE_SUFFIXES = frozenset(
+    ".bmp .gif .jpeg .jpg .pgm .png .ppm .tif .tiff .webp".split()  # noqa: SIM905
+)
+# ext4 takes 255 bytes; the longest ending and the temporary name's affixes need 40.
+_NAME_BYTES = 200
+_FAULTS_OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
+
+
+class FileSink:
+    """Writes `<name>_mask.png` (8-bit, 0 or 255), `<name>_overlay.png` (8-bit RGB) and
+    `<name>_probability.png` (16-bit, probability * 65535 rounded), each in the photograph's size.
+
+    Each file is whole or not there. A frame that failed leaves none; one without a fundus leaves an
+    empty mask. Names that meet a second time in one run get `_2`, `_3`; the files of an earlier run
+    with the same names are replaced.
+    """
+
+    def __init__(self, folder: Path, save: frozenset[str]) -> None:
+        """Makes `folder` where it is missing, and tries it.
+
+        Args:
+            folder: its missing parents are made too.
+            save: at least one of `KINDS`.
+
+        Raises:
+            UsageError: `save` is empty or names an unknown kind; `folder` is a file or forbidden.
+            DeviceError: the disk is full, read-only or failing.
+        """
+        if not save or not save <= KINDS:
+            unknown = ", ".join(sorted(save - KINDS)) or "nothing"
+            raise UsageError(f"cannot save {unknown}: choose from {', '.join(sorted(KINDS))}")
+        self._folder = folder
+        self._save = save
+        self._taken: set[str] = set()
+        self._copies: dict[str, int] = {}
+        _try_folder(folder)
+
+    def write(self, result: Result) -> None:
+        """Writes the chosen files of one frame.
+
+        Raises:
+            DeviceError: the disk is full or the folder is gone; no file is half-written.
+        """
+        if result.segmentation is None:
+            return
+        name = self._free_name(result.frame.name)
+        for kind in sorted(self._save):
+            content = _png(_picture(kind, result.frame.image, result.segmentation))
+            write_file(self._folder / f"{name}_{kind}.png", content, _FILE_MODE)
+
+    def event(self, event: CameraEvent) -> None:
+        """Leaves no file."""
+
+    def close(self) -> None:
+        """Nothing is open between two frames."""
+
+    def _free_name(self, source_name: str) -> str:
+        name = file_name(source_name)
+        # FAT, usual on a card, takes "A.png" and "a.png" for one file.
+        key = name.casefold()
+        candidate = name
+        while candidate.casefold() in self._taken:
+            self._copies[key] = self._copies.get(key, 1) + 1
+            candidate = f"{name}_{self._copies[key]}"
+        self._taken.add(candidate.casefold())
+        return candidate
+
+
+def file_name(source_name: str) -> str:
+    """The last part of `source_name` without an image's suffix, as a safe name for a file.
+
+    Letters and digits of any script, `.`, `_` and `-` stay; a run of others becomes one `_`. At
+    most 200 bytes of UTF-8; "frame" where nothing is left.
+    """
+    path = PurePosixPath(source_name)
+    stem = path.stem if path.suffix.lower() in _IMAGE_SUFFIXES else path.name
+    safe = re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", stem)).lstrip(".-")
+    cut = safe.encode("utf-8", "ignore")[:_NAME_BYTES].decode("utf-8", "ignore")
+    return cut if cut.strip("._-") else "frame"
+
+
+def _picture(
+    kind: str, image: NDArray[np.uint8], segmentation: Segmentation
+) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    if kind == "mask":
+        return segmentation.mask.astype(np.uint8) * np.uint8(255)
+    if kind == "probability":
+        return np.rint(segmentation.probability.astype(np.float64) * 65535).astype(np.uint16)
+    drawn = overlay(image, segmentation.mask, segmentation.fov)
+    return np.ascontiguousarray(drawn[:, :, ::-1])
+
+
+def _png(picture: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
+    _, content = cv2.imencode(".png", picture)
+    return content.tobytes()
+
+
+def _try_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        descriptor, trial = tempfile.mkstemp(prefix=".edge-vessel.", dir=folder)
+        try:
+            # An empty file fits on a full disk.
+            os.write(descriptor, bytes(4096))
+        finally:
+            os.close(descriptor)
+            Path(trial).unlink()
+    except FileExistsError as error:
+        raise UsageError(f"{folder}: is a file: name a folder for the results") from error
+    except OSError as error:
+        kind = DeviceError if error.errno in _FAULTS_OF_THE_DISK else UsageError
+        raise kind(
+            f"{folder}: results cannot be written here: {error.strerror}: name another folder"
+        ) from error

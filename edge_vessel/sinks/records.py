@@ -1,0 +1,103 @@
+"""What the JSON lines and the preview say of a frame and of the camera."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+import numpy as np
+
+from edge_vessel.sinks.base import CameraEvent, CameraState, Result
+
+
+@dataclass(frozen=True)
+class FovRecord:
+    """The circle of the fundus in pixels of the photograph, as `FieldOfView` counts them."""
+
+    centre_x_px: float
+    centre_y_px: float
+    radius_px: float
+
+
+@dataclass(frozen=True)
+class StageTimes:
+    """Milliseconds each stage took; None where the frame did not reach it."""
+
+    capture: float
+    preprocess: float | None
+    inference: float | None
+    postprocess: float | None
+    total: float
+
+
+@dataclass(frozen=True)
+class FrameRecord:
+    """One frame. `vessel_density` is vessel pixels over pixels inside the field of view, in [0, 1];
+    None, as is `fov`, where no fundus was found. `time` is ISO 8601 in UTC."""
+
+    type: Literal["frame"]
+    index: int
+    name: str
+    time: str
+    status: Literal["ok", "no_fundus", "failed"]
+    error: str | None
+    width: int
+    height: int
+    fov: FovRecord | None
+    vessel_px: int | None
+    vessel_density: float | None
+    ms: StageTimes
+    dropped: int
+
+
+@dataclass(frozen=True)
+class CameraRecord:
+    """A change of the source's state."""
+
+    type: Literal["camera"]
+    state: CameraState
+    reason: str
+    time: str
+
+
+def frame_record(result: Result) -> FrameRecord:
+    """The record of one result."""
+    frame, found = result.frame, result.segmentation
+    height, width = frame.image.shape[:2]
+    vessel_px = None if found is None else int(np.count_nonzero(found.mask))
+    fov = None if found is None else found.fov
+    density = None
+    if fov is not None and vessel_px is not None:
+        fov_px = int(np.count_nonzero(fov.mask(height, width)))
+        density = vessel_px / fov_px if fov_px else None
+    return FrameRecord(
+        type="frame",
+        index=frame.index,
+        name=frame.name,
+        time=iso_utc(frame.captured_s),
+        status="failed" if found is None else found.status,
+        error=result.error,
+        width=width,
+        height=height,
+        fov=None if fov is None else FovRecord(fov.centre_x, fov.centre_y, fov.radius),
+        vessel_px=vessel_px,
+        vessel_density=density,
+        ms=StageTimes(
+            capture=frame.capture_ms,
+            preprocess=None if found is None else found.preprocess_ms,
+            inference=None if found is None else found.inference_ms,
+            postprocess=None if found is None else found.postprocess_ms,
+            total=result.total_ms,
+        ),
+        dropped=result.dropped,
+    )
+
+
+def camera_record(event: CameraEvent) -> CameraRecord:
+    """The record of one change of the source's state."""
+    return CameraRecord("camera", event.state, event.reason, iso_utc(event.time_s))
+
+
+def iso_utc(time_s: float) -> str:
+    """Wall-clock seconds since 1970 as "2026-01-31T12:00:00.000Z"."""
+    text = datetime.fromtimestamp(time_s, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")

@@ -1,0 +1,104 @@
+"""What a run says at its end, as a table and as JSON."""
+
+import resource
+from dataclasses import asdict, dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from edge_vessel.meters.stopwatch import Percentiles
+from edge_vessel.meters.window import MIN_SAMPLES, Energy
+from edge_vessel.pipeline import STAGES, Outcome
+from edge_vessel.segmenter import Segmenter
+from edge_vessel.sinks.base import CameraState
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One run. Durations in milliseconds by stage; `exit_code` is the process's own."""
+
+    source: str
+    model: str
+    engine: str
+    threads: int
+    threshold: float
+    captured: int
+    processed: int
+    no_fundus: int
+    dropped: int
+    failed: int
+    camera: CameraState
+    losses: int
+    duration_s: float
+    fps: float
+    stages: dict[str, Percentiles | None]
+    peak_rss_mb: float
+    power: Energy
+    output: str | None
+    error: str | None
+    exit_code: int
+
+
+def summarise(
+    source: str, segmenter: Segmenter, outcome: Outcome, power: Energy, output: str | None
+) -> Summary:
+    """Puts together what the pipeline, the segmenter and the meter know."""
+    progress = outcome.progress
+    return Summary(
+        source=source,
+        model=segmenter.artifact.manifest.name,
+        engine=f"{segmenter.engine.name} {segmenter.engine.version}",
+        threads=segmenter.engine.threads,
+        threshold=segmenter.threshold,
+        captured=progress.captured,
+        processed=progress.processed,
+        no_fundus=progress.no_fundus,
+        dropped=progress.dropped,
+        failed=progress.failed,
+        camera=progress.camera,
+        losses=progress.losses,
+        duration_s=progress.duration_s,
+        fps=progress.fps,
+        stages=progress.stages,
+        peak_rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        power=power,
+        output=output,
+        error=None if outcome.fault is None else str(outcome.fault),
+        exit_code=outcome.exit_code,
+    )
+
+
+def print_summary(summary: Summary, console: Console) -> None:
+    """The table by stage, then a line each for frames, machine and output."""
+    table = Table(title=f"{summary.model} on {summary.engine}, {summary.threads} threads")
+    table.add_column("stage")
+    for name in ("p50", "p90", "p95", "p99", "max"):
+        table.add_column(f"{name} ms", justify="right")
+    for stage in STAGES:
+        times = summary.stages[stage]
+        values = () if times is None else list(asdict(times).values())[1:]
+        table.add_row(stage, *(f"{value:.1f}" for value in values))
+    console.print(table)
+    lines = [
+        f"frames: {summary.processed} segmented, {summary.captured} captured, "
+        f"{summary.dropped} dropped, {summary.failed} failed, {summary.no_fundus} without a fundus",
+        f"speed: {summary.fps:.2f} fps over {summary.duration_s:.1f} s; "
+        f"peak memory {summary.peak_rss_mb:.0f} MB; {_power_text(summary.power)}",
+    ]
+    if summary.losses:
+        lines.append(f"camera: lost {summary.losses} times, {summary.camera} at the end")
+    if summary.output is not None:
+        lines.append(f"pictures: {summary.output}")
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _power_text(power: Energy) -> str:
+    if power.kind == "none":
+        return "power: no meter (attach one, such as an INA226)"
+    if power.mean_power_w is None or power.energy_j is None:
+        return f"power: {power.samples} samples of {power.meter}, at least {MIN_SAMPLES} needed"
+    return (
+        f"power: {power.mean_power_w:.2f} W, {power.energy_j:.1f} J "
+        f"({power.kind}, {power.meter}, {power.samples} samples)"
+    )

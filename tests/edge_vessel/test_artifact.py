@@ -1,0 +1,618 @@
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from artifact_folders import ROOT, TARGET, command, files, golden_pair, manifest, npz, python, write
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from edge_vessel import artifact as artifacts
+from edge_vessel import models, signing
+from edge_vessel.artifact import MAX_MANIFEST_BYTES, open_artifact
+from edge_vessel.errors import ArtifactError, DeviceError, EdgeVesselError, UsageError
+from edge_vessel.manifest import MANIFEST, SIGNATURE, Target
+from edge_vessel.target import Machine, check_target, cpu_features
+
+KEY = Ed25519PrivateKey.generate()
+OTHER_KEY = Ed25519PrivateKey.generate()
+TRUSTED = (KEY.public_key(),)
+FINGERPRINT = signing.fingerprint(KEY.public_key())
+ELSEWHERE = Target("s390x-linux-gnu", "z16", (), 4, 256)
+FEATURELESS = Target("any", "generic", ("no_such_feature",), 1, 64)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write(tmp_path / "tiny", KEY)
+
+
+def test_what_was_written_comes_back(folder):
+    opened = open_artifact(folder, TRUSTED)
+    assert opened.trust == f"signed by {FINGERPRINT}"
+    assert opened.warning is None
+    assert opened.manifest_sha256 == hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
+    assert {name: opened.read(name) for name in files()} == files()
+    assert replace(opened.manifest, files=()) == manifest()
+
+
+def test_the_same_content_gives_the_same_bytes(tmp_path):
+    one, two = write(tmp_path / "one", KEY), write(tmp_path / "two", KEY)
+    for name in (MANIFEST, SIGNATURE, *files()):
+        assert (one / name).read_bytes() == (two / name).read_bytes()
+
+
+def flip(path: Path, position: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[position] ^= 1
+    path.write_bytes(bytes(content))
+
+
+def resign(folder: Path, content: bytes) -> None:
+    """What a failed build step of the owner would leave: a good signature on a bad manifest."""
+    (folder / MANIFEST).write_bytes(content)
+    (folder / SIGNATURE).write_bytes(signing.sign(content, KEY))
+
+
+def edit(folder: Path, change: Callable[[dict], None]) -> None:
+    document = json.loads((folder / MANIFEST).read_bytes())
+    change(document)
+    resign(folder, json.dumps(document).encode())
+
+
+def link(folder: Path, name: str) -> None:
+    (folder / name).rename(folder.parent / name)
+    (folder / name).symlink_to(folder.parent / name)
+
+
+def pipe(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+
+
+def other_version(folder: Path) -> None:
+    """A signature of the right key on another release's manifest: a rollback by mixing."""
+    other = artifacts.write(folder.parent / "v2", manifest(version=2), files(), KEY)
+    (folder / SIGNATURE).write_bytes((other / SIGNATURE).read_bytes())
+
+
+@dataclass
+class DamageCase:
+    name: str
+    damage: Callable[[Path], object]
+    message: str
+
+
+NO_SIGNER = "none of the 1 trusted keys made this signature"
+DAMAGE_CASES = [
+    DamageCase("manifest changed", lambda f: flip(f / MANIFEST, 30), NO_SIGNER),
+    DamageCase("manifest space added", lambda f: (f / MANIFEST).open("a").write(" "), NO_SIGNER),
+    DamageCase("manifest truncated", lambda f: os.truncate(f / MANIFEST, 100), NO_SIGNER),
+    DamageCase("manifest missing", lambda f: (f / MANIFEST).unlink(), "manifest.json: cannot be"),
+    DamageCase("manifest a link", lambda f: link(f, MANIFEST), "manifest.json: is a symbolic"),
+    DamageCase("manifest a pipe", lambda f: pipe(f, MANIFEST), "json: is not a regular file"),
+    DamageCase("signature changed", lambda f: flip(f / SIGNATURE, 0), NO_SIGNER),
+    DamageCase("signature truncated", lambda f: os.truncate(f / SIGNATURE, 63), NO_SIGNER),
+    DamageCase("signature empty", lambda f: os.truncate(f / SIGNATURE, 0), NO_SIGNER),
+    DamageCase("signature long", lambda f: os.truncate(f / SIGNATURE, 65), "is 65 bytes; at most"),
+    DamageCase("signature missing", lambda f: (f / SIGNATURE).unlink(), "there is no signature"),
+    DamageCase("signature a link", lambda f: link(f, SIGNATURE), "manifest.sig: is a symbolic"),
+    DamageCase("signature of another release", other_version, NO_SIGNER),
+    DamageCase(
+        "signature of another key",
+        lambda f: (f / SIGNATURE).write_bytes(OTHER_KEY.sign((f / MANIFEST).read_bytes())),
+        NO_SIGNER,
+    ),
+    DamageCase("model changed first", lambda f: flip(f / "model.onnx", 0), "onnx: was changed"),
+    DamageCase("model changed last", lambda f: flip(f / "model.onnx", -1), "onnx: was changed"),
+    DamageCase("golden changed", lambda f: flip(f / "golden.npz", 50), "npz: was changed"),
+    DamageCase("model truncated", lambda f: os.truncate(f / "model.onnx", 9), "onnx: is 9 bytes"),
+    DamageCase("model grown", lambda f: os.truncate(f / "model.onnx", 2**33), "8589934592 bytes"),
+    DamageCase("model missing", lambda f: (f / "model.onnx").unlink(), "No such file"),
+    DamageCase("model a link", lambda f: link(f, "model.onnx"), "model.onnx: is a symbolic link"),
+    DamageCase("model a pipe", lambda f: pipe(f, "model.onnx"), "onnx: is not a regular file"),
+    DamageCase(
+        "a stray library",
+        lambda f: (f / "libtvm_runtime.so").write_bytes(b"x"),
+        "is not named in manifest.json",
+    ),
+    DamageCase("a stray folder", lambda f: (f / "more").mkdir(), "is not named in manifest.json"),
+    DamageCase(
+        "climbing name",
+        lambda f: edit(f, lambda m: m["files"][0].update(name="../golden.npz")),
+        "files[0].name: '../golden.npz' is not a plain file name",
+    ),
+    DamageCase(
+        "absolute name",
+        lambda f: edit(f, lambda m: m["files"][0].update(name="/etc/hostname")),
+        "files[0].name: '/etc/hostname' is not a plain file name",
+    ),
+    DamageCase(
+        "unknown schema",
+        lambda f: edit(f, lambda m: m.update(schema_version=2)),
+        "schema_version: 2 is unknown",
+    ),
+    DamageCase("signed nonsense", lambda f: resign(f, b"nonsense"), "is not JSON"),
+    DamageCase("signed key twice", lambda f: resign(f, b'{"a": 1, "a": 2}'), "stands twice"),
+    DamageCase("signed NaN", lambda f: resign(f, b'{"a": NaN}'), "NaN: is not a JSON number"),
+    DamageCase(
+        "huge manifest", lambda f: resign(f, b" " * (MAX_MANIFEST_BYTES + 1)), "at most 1048576"
+    ),
+]
+
+
+@pytest.mark.parametrize("case", DAMAGE_CASES, ids=lambda case: case.name)
+def test_damage_is_refused(case, folder):
+    case.damage(folder)
+    with pytest.raises(ArtifactError) as caught:
+        open_artifact(folder, TRUSTED)
+    text = str(caught.value)
+    assert case.message in text
+    assert str(folder) in text
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize("content", [b"nonsense", b"[" * 100_000, b'{"a": NaN}', b"\xff"])
+def test_nothing_is_parsed_before_the_signature_holds(content, folder):
+    """What the parser would complain about never gets to it: the signature speaks first."""
+    (folder / MANIFEST).write_bytes(content)
+    with pytest.raises(ArtifactError, match=NO_SIGNER):
+        open_artifact(folder, TRUSTED)
+
+
+UNSIGNED_DAMAGE = [
+    case for case in DAMAGE_CASES if case.name.startswith(("model", "a stray", "climb"))
+]
+
+
+@pytest.mark.parametrize("case", UNSIGNED_DAMAGE, ids=lambda case: case.name)
+def test_allow_unsigned_waives_the_signature_and_nothing_else(case, folder):
+    case.damage(folder)
+    with pytest.raises(ArtifactError) as caught:
+        open_artifact(folder, (), allow_unsigned=True)
+    assert case.message in str(caught.value)
+
+
+@dataclass
+class TrustCase:
+    name: str
+    key: Ed25519PrivateKey | None
+    allow_unsigned: bool
+    pinned: bool
+    trust: str | None
+
+
+TRUST_CASES = [
+    TrustCase("signed", KEY, False, False, f"signed by {FINGERPRINT}"),
+    TrustCase("signed, unsigned allowed", KEY, True, False, f"signed by {FINGERPRINT}"),
+    TrustCase("unsigned", None, False, False, None),
+    TrustCase("unsigned, allowed", None, True, False, "unsigned"),
+    TrustCase("another key", OTHER_KEY, False, False, None),
+    TrustCase("another key, unsigned allowed", OTHER_KEY, True, False, "unsigned"),
+    TrustCase("pinned", None, False, True, "pinned"),
+    TrustCase("pinned and another key", OTHER_KEY, False, True, "pinned"),
+]
+
+
+@pytest.mark.parametrize("case", TRUST_CASES, ids=lambda case: case.name)
+def test_trust(case, tmp_path, monkeypatch):
+    folder = write(tmp_path / "tiny", case.key)
+    if case.pinned:
+        digest = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
+        monkeypatch.setitem(models.PINNED, "tiny", digest)
+    if case.trust is None:
+        with pytest.raises(ArtifactError, match="--trusted-key"):
+            open_artifact(folder, TRUSTED, case.allow_unsigned)
+        return
+    opened = open_artifact(folder, TRUSTED, case.allow_unsigned)
+    assert opened.trust == case.trust
+    assert (opened.warning is not None) == (case.trust == "unsigned")
+    assert opened.warning is None or str(folder / MANIFEST) in opened.warning
+
+
+def test_a_pin_holds_for_the_manifest_and_so_for_every_file(tmp_path, monkeypatch):
+    folder = write(tmp_path / "tiny")
+    digest = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
+    monkeypatch.setitem(models.PINNED, "tiny", digest)
+    flip(folder / "model.onnx", 5)
+    with pytest.raises(ArtifactError, match="was changed"):
+        open_artifact(folder, ())
+
+
+def test_a_link_to_the_folder_is_followed_once(folder):
+    slot = folder.parent / "current"
+    slot.symlink_to(folder)
+    opened = open_artifact(slot, TRUSTED)
+    slot.unlink()
+    slot.symlink_to("/nowhere")
+    assert opened.read("model.onnx") == files()["model.onnx"]
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "golden.npz"])
+def test_read_hands_out_only_the_bytes_that_were_signed(name, folder):
+    opened = open_artifact(folder, TRUSTED)
+    flip(folder / name, 3)
+    with pytest.raises(ArtifactError, match="was changed"):
+        opened.read(name)
+
+
+@pytest.mark.parametrize("name", ["model.so", "../model.onnx", MANIFEST, "", "\x1b[2J"])
+def test_read_of_what_the_manifest_does_not_name(name, folder):
+    with pytest.raises(ArtifactError, match=r"names no .*; it names golden.npz, model.onnx"):
+        open_artifact(folder, TRUSTED).read(name)
+
+
+@pytest.mark.parametrize("path", ["no/such/folder", "tiny/manifest.json"])
+def test_a_path_that_is_no_folder_is_a_usage_error(path, folder):
+    with pytest.raises(UsageError):
+        open_artifact(folder.parent / path, TRUSTED)
+
+
+X86 = "processor : 0\nflags\t\t: fpu sse2 avx2\n\nprocessor : 1\nflags : fpu sse2 avx2 avx512f\n"
+ARM = "processor\t: 0\nBogoMIPS : 48.00\nFeatures\t: fp asimd crc32\nCPU part\t: 0xd08\n"
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "features"),
+    [
+        (X86, {"fpu", "sse2", "avx2"}),
+        (ARM, {"fp", "asimd", "crc32"}),
+        ("", set()),
+        ("flags", set()),
+    ],
+)
+def test_cpu_features_are_those_that_all_cores_share(cpuinfo, features):
+    assert cpu_features(cpuinfo) == features
+
+
+@dataclass
+class TargetCase:
+    name: str
+    triple: str
+    features: tuple[str, ...]
+    machine: str
+    message: str | None
+
+
+A72 = "aarch64-linux-gnu"
+TARGET_CASES = [
+    TargetCase("portable", "any", (), "riscv64", None),
+    TargetCase("same", A72, (), "aarch64", None),
+    TargetCase("same and features", A72, ("asimd", "crc32"), "aarch64", None),
+    TargetCase("arm64", "arm64-apple-darwin", (), "aarch64", None),
+    TargetCase("32 bit", "armv7a-linux-gnueabihf", (), "arm", None),
+    TargetCase("other", A72, (), "x86_64", f"built for {A72} (cpu x); this machine is x86_64"),
+    TargetCase("64 bit code under 32", A72, (), "arm", "this machine is arm;"),
+    TargetCase(
+        "feature",
+        A72,
+        ("asimd", "asimddp"),
+        "aarch64",
+        "needs the CPU features asimd asimddp (cpu x); this machine (aarch64) has asimd and lacks "
+        "asimddp",
+    ),
+    TargetCase("feature of portable", "any", ("avx2",), "aarch64", "has none of them and lacks"),
+]
+
+
+@pytest.mark.parametrize("case", TARGET_CASES, ids=lambda case: case.name)
+def test_check_target(case):
+    target = Target(case.triple, "x", case.features, 1, 64)
+    machine = Machine(case.machine, cpu_features(ARM))
+    if case.message is None:
+        check_target(target, machine, Path("a"))
+        return
+    with pytest.raises(ArtifactError) as caught:
+        check_target(target, machine, Path("a"))
+    assert case.message in str(caught.value)
+
+
+@pytest.mark.parametrize("target", [ELSEWHERE, FEATURELESS], ids=["architecture", "feature"])
+def test_no_byte_of_another_machines_artifact_is_handed_out(target, tmp_path):
+    opened = open_artifact(write(tmp_path / "tiny", KEY, target), TRUSTED)
+    with pytest.raises(ArtifactError, match="this machine"):
+        opened.read("model.onnx")
+
+
+@dataclass
+class WriteCase:
+    name: str
+    prepare: Callable[[Path], object]
+    overwrite: bool
+    error: type[EdgeVesselError] | None
+
+
+def strange(path: Path) -> None:
+    (path / "photos").mkdir(parents=True)
+    (path / MANIFEST).write_text("{}")
+
+
+WRITE_CASES = [
+    WriteCase("new", lambda _: None, False, None),
+    WriteCase("new, overwrite", lambda _: None, True, None),
+    WriteCase("exists", lambda p: write(p, KEY), False, UsageError),
+    WriteCase("exists, overwrite", lambda p: write(p, KEY), True, None),
+    WriteCase("exists and is empty", lambda p: p.mkdir(), False, UsageError),
+    WriteCase("empty, overwrite", lambda p: p.mkdir(), True, UsageError),
+    WriteCase("a file, overwrite", lambda p: p.write_text("x"), True, UsageError),
+    WriteCase("holds folders, overwrite", strange, True, UsageError),
+    WriteCase("a link, overwrite", lambda p: p.symlink_to("/etc"), True, UsageError),
+    WriteCase("a dangling link", lambda p: p.symlink_to("/nowhere"), True, UsageError),
+]
+
+
+@pytest.mark.parametrize("case", WRITE_CASES, ids=lambda case: case.name)
+def test_write(case, tmp_path):
+    path = tmp_path / "tiny"
+    case.prepare(path)
+    if case.error is not None:
+        with pytest.raises(case.error):
+            artifacts.write(path, manifest(version=2), files(), KEY, case.overwrite)
+    else:
+        artifacts.write(path, manifest(version=2), files(), KEY, case.overwrite)
+        assert open_artifact(path, TRUSTED).manifest.version == 2
+    assert [entry.name for entry in tmp_path.iterdir() if entry.name != "tiny"] == []
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/x", ".x", "a/b", "", MANIFEST, SIGNATURE])
+def test_a_bad_file_name_is_not_written(name, tmp_path):
+    with pytest.raises(ArtifactError):
+        artifacts.write(tmp_path / "tiny", manifest(), {name: b"x"}, KEY)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_parent_is_a_device_error(tmp_path):
+    with pytest.raises(DeviceError, match="cannot be written"):
+        artifacts.write(tmp_path / "no" / "tiny", manifest(), files(), KEY)
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from artifact_folders import manifest
+from edge_vessel import artifact
+from edge_vessel.errors import EdgeVesselError
+if sys.argv[2] == "limit":
+    import resource
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+try:
+    files = {"model.onnx": bytes(1_000_000)}
+    artifact.write(Path(sys.argv[1]), manifest(version=2), files, None, overwrite=True)
+except EdgeVesselError as error:
+    print(error, file=sys.stderr)
+    sys.exit(error.exit_code)
+"""
+
+
+def writer(path: Path, limit: str) -> subprocess.CompletedProcess[str]:
+    program = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n" + WRITER
+    return python("-c", program, path, limit)
+
+
+@pytest.mark.parametrize("existing", [False, True], ids=["new", "overwrite"])
+def test_a_file_size_limit_leaves_what_was_there(existing, tmp_path):
+    path = tmp_path / "tiny"
+    if existing:
+        write(path, KEY)
+    result = writer(path, "limit")
+    assert result.returncode == DeviceError.exit_code, result.stderr
+    assert "File too large" in result.stderr
+    assert list(tmp_path.iterdir()) == ([path] if existing else [])
+    assert not existing or open_artifact(path, TRUSTED).manifest.version == 1
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small tmpfs needs root")
+    mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(tmp_path)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("this container may not mount a tmpfs")
+    try:
+        path = write(tmp_path / "tiny", KEY)
+        result = writer(path, "none")
+        assert result.returncode == DeviceError.exit_code, result.stderr
+        assert "No space left" in result.stderr
+        assert list(tmp_path.iterdir()) == [path]
+        assert open_artifact(path, TRUSTED).manifest.version == 1
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+ENDLESS = """
+import itertools
+import sys
+from pathlib import Path
+from artifact_folders import files, manifest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from edge_vessel import artifact
+key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(sys.argv[2]))
+content = files()
+for version in itertools.count(2):
+    artifact.write(Path(sys.argv[1]), manifest(version=version), content, key, overwrite=True)
+    print(version, flush=True)
+"""
+
+
+def test_a_killed_writer_leaves_a_whole_artifact(tmp_path):
+    path = write(tmp_path / "tiny", KEY)
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{Path(__file__).parent}"}
+    for kill_after in (1, 2, 3, 5, 8):
+        process = subprocess.Popen(
+            [sys.executable, "-c", ENDLESS, str(path), KEY.private_bytes_raw().hex()],
+            env=environment,
+            stdout=subprocess.PIPE,
+        )
+        for _ in range(kill_after):
+            assert process.stdout.readline()
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert open_artifact(path, TRUSTED).manifest.version >= 1
+
+
+def test_the_folder_is_never_missing_while_it_is_overwritten(tmp_path):
+    path = write(tmp_path / "tiny", KEY)
+    stop, inodes, faults = threading.Event(), set(), []
+
+    def watch() -> None:
+        while not stop.is_set():
+            try:
+                inodes.add(path.stat().st_ino)
+            except OSError as error:
+                faults.append(error)
+
+    reader = threading.Thread(target=watch)
+    reader.start()
+    for version in range(2, 60):
+        artifacts.write(path, manifest(version=version), files(), KEY, overwrite=True)
+    stop.set()
+    reader.join()
+    assert faults == []
+    assert len(inodes) > 1
+
+
+def test_sign_in_place(tmp_path):
+    folder = write(tmp_path / "tiny")
+    assert artifacts.sign(folder, KEY).trust == f"signed by {FINGERPRINT}"
+    assert open_artifact(folder, TRUSTED).trust == f"signed by {FINGERPRINT}"
+    artifacts.sign(folder, OTHER_KEY)
+    with pytest.raises(ArtifactError):
+        open_artifact(folder, TRUSTED)
+
+
+def test_damage_is_not_signed(tmp_path):
+    folder = write(tmp_path / "tiny")
+    flip(folder / "model.onnx", 0)
+    with pytest.raises(ArtifactError, match="was changed"):
+        artifacts.sign(folder, KEY)
+    assert not (folder / SIGNATURE).exists()
+
+
+@dataclass
+class CommandCase:
+    name: str
+    arguments: list[str]
+    code: int
+    stdout: str
+    stderr: str
+    target: Target = TARGET
+
+
+ONLY_UNSIGNED = ["{unsigned}", "--allow-unsigned"]
+TRUSTING = ["{signed}", "--trusted-key", "{key}"]
+COMMAND_CASES = [
+    CommandCase("no command", [], 2, "", "usage:"),
+    CommandCase("unknown command", ["eat"], 2, "", "invalid choice"),
+    CommandCase("no such folder", ["verify", "{folder}/none"], 2, "", "no such artifact"),
+    CommandCase("bad threads", ["verify", "{signed}", "--threads", "0"], 2, "", "1 to 1024"),
+    CommandCase("no such key", ["verify", "{signed}", "--trusted-key", "nokey"], 2, "", "nokey"),
+    CommandCase("verify", ["verify", *TRUSTING], 0, "tiny-16", ""),
+    CommandCase("verify on two threads", ["verify", *TRUSTING, "--threads", "2"], 0, "threads", ""),
+    CommandCase("verify untrusted", ["verify", "{signed}"], 4, "", "error: "),
+    CommandCase("verify unsigned", ["verify", "{unsigned}"], 4, "", "there is no signature"),
+    CommandCase("verify allowed", ["verify", *ONLY_UNSIGNED], 0, "unsigned", "warning: "),
+    CommandCase("verify elsewhere", ["verify", *TRUSTING], 4, "s390x", "is built for", ELSEWHERE),
+    CommandCase("verify feature", ["verify", *TRUSTING], 4, "", "no_such_feature", FEATURELESS),
+    CommandCase("show", ["show", *TRUSTING], 0, "Apache-2.0", ""),
+    CommandCase("show unsigned", ["show", "{unsigned}"], 4, "", "there is no signature"),
+    CommandCase("show allowed", ["show", *ONLY_UNSIGNED], 0, "model.onnx", "warning: "),
+    CommandCase("show elsewhere", ["show", *TRUSTING], 0, "s390x", "", ELSEWHERE),
+    CommandCase("sign without key", ["sign", "{unsigned}"], 2, "", "--key"),
+    CommandCase("sign with public key", ["sign", "{unsigned}", "--key", "{key}"], 2, "", "chmod"),
+    CommandCase(
+        "keygen without folder", ["keygen", "{folder}/no/site"], 3, "", "cannot be written"
+    ),
+]
+
+
+def paths(tmp_path: Path, target: Target) -> dict[str, str]:
+    _, public = signing.generate(tmp_path / "site")
+    key = signing.load_private_key(tmp_path / "site.key")
+    return {
+        "folder": str(tmp_path),
+        "key": str(public),
+        "signed": str(write(tmp_path / "signed", key, target)),
+        "unsigned": str(write(tmp_path / "unsigned", None, target)),
+    }
+
+
+@pytest.mark.parametrize("case", COMMAND_CASES, ids=lambda case: case.name)
+def test_command(case, tmp_path):
+    known = paths(tmp_path, case.target)
+    result = command(*(argument.format(**known) for argument in case.arguments))
+    assert result.returncode == case.code, result.stderr
+    assert case.stdout in result.stdout
+    assert case.stderr in result.stderr
+    if case.code == 0 and not case.stderr:
+        assert result.stderr == ""
+
+
+JSON_CASES = [case for case in COMMAND_CASES if case.arguments[:1] in (["verify"], ["show"])]
+
+
+@pytest.mark.parametrize("case", JSON_CASES, ids=lambda case: case.name)
+def test_command_with_json_prints_one_document(case, tmp_path):
+    known = paths(tmp_path, case.target)
+    result = command(*(argument.format(**known) for argument in case.arguments), "--json")
+    assert result.returncode == case.code
+    if case.name == "bad threads":
+        assert result.stdout == ""
+        return
+    document = json.loads(result.stdout)
+    if case.arguments[0] == "verify":
+        assert document["ok"] is (case.code == 0)
+        assert (document["error"] is None) is (case.code == 0)
+    if case.name == "verify":
+        assert document["fits_this_machine"]
+        assert document["selftest"]["passed"]
+        assert document["trust"].startswith("signed by ")
+    if case.name == "show":
+        assert document == json.loads((tmp_path / "signed" / MANIFEST).read_bytes())
+
+
+def test_command_sign_then_verify(tmp_path):
+    known = paths(tmp_path, TARGET)
+    signed = command("sign", known["unsigned"], "--key", tmp_path / "site.key")
+    assert signed.returncode == 0, signed.stderr
+    verified = command("verify", known["unsigned"], "--trusted-key", known["key"])
+    assert verified.returncode == 0, verified.stderr
+    assert "signed by" in verified.stdout
+
+
+def test_command_verify_fails_where_the_selftest_does(tmp_path):
+    image, probability = golden_pair()
+    folder = write(tmp_path / "tiny", golden=npz(image=image, probability=1 - probability))
+    result = command("verify", folder, "--allow-unsigned", "--json")
+    assert result.returncode == ArtifactError.exit_code
+    assert "the self-test is off by" in result.stderr
+    assert json.loads(result.stdout)["selftest"]["passed"] is False
+
+
+def test_command_into_a_full_device(tmp_path):
+    known = paths(tmp_path, TARGET)
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "edge_vessel.artifact", "show", known["signed"],
+             "--trusted-key", known["key"], "--json"],
+            cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert result.returncode == DeviceError.exit_code
+    assert result.stderr == "error: stdout: cannot be written: No space left on device\n"
+
+
+def test_command_whose_reader_leaves(tmp_path):
+    known = paths(tmp_path, TARGET)
+    reader, pipe_end = os.pipe()
+    os.close(reader)
+    with os.fdopen(pipe_end, "w") as closed:
+        result = subprocess.run(
+            [sys.executable, "-m", "edge_vessel.artifact", "show", known["signed"],
+             "--trusted-key", known["key"], "--json"],
+            cwd=ROOT, stdout=closed, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert result.stderr == ""

@@ -1,0 +1,165 @@
+import os
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from results import HEIGHT, WIDTH, make_result
+
+from edge_vessel.errors import DeviceError, EdgeVesselError, UsageError
+from edge_vessel.sinks.files import KINDS, FileSink, file_name
+
+
+def read(path: Path) -> np.ndarray:
+    picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert picture is not None, path
+    return picture
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 128 kB of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "none", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("only root may mount the small disk")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_each_kind_holds_what_it_says(tmp_path: Path) -> None:
+    result = make_result()
+    sink = FileSink(tmp_path / "out" / "deep", KINDS)
+    sink.write(result)
+    sink.close()
+    folder = tmp_path / "out" / "deep"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "eye_mask.png",
+        "eye_overlay.png",
+        "eye_probability.png",
+    ]
+    found = result.segmentation
+    assert found is not None
+    mask = read(folder / "eye_mask.png")
+    assert mask.dtype == np.uint8
+    assert np.array_equal(mask, np.where(found.mask, 255, 0))
+    probability = read(folder / "eye_probability.png")
+    assert probability.dtype == np.uint16
+    assert np.array_equal(probability, np.rint(found.probability * 65535.0))
+    overlay = read(folder / "eye_overlay.png")
+    assert overlay.shape == (HEIGHT, WIDTH, 3)
+    assert overlay[0, 0].tolist() == [20, 60, 160], "RGB and BGR are not swapped"
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o640 for path in folder.iterdir())
+
+
+@pytest.mark.parametrize(("status", "files"), [("ok", 1), ("no_fundus", 1), ("failed", 0)], ids=str)
+def test_what_a_status_leaves(tmp_path: Path, status: str, files: int) -> None:
+    FileSink(tmp_path, frozenset({"mask"})).write(make_result(status=status))
+    masks = list(tmp_path.iterdir())
+    assert len(masks) == files
+    assert status == "ok" or not any(read(mask).any() for mask in masks)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["a/eye.jpg", "b/eye.png"], ["eye", "eye_2"]),
+        (["eye.jpg", "EYE.JPG"], ["eye", "EYE_2"]),
+        (["eye.jpg", "eye_2.jpg", "eye.png"], ["eye", "eye_2", "eye_3"]),
+        (["eye.jpg", "eye.png", "eye_2.jpg"], ["eye", "eye_2", "eye_2_2"]),
+        (["x.jpg"] * 4, ["x", "x_2", "x_3", "x_4"]),
+    ],
+)
+def test_no_input_overwrites_another(tmp_path: Path, names: list[str], expected: list[str]) -> None:
+    sink = FileSink(tmp_path, frozenset({"mask"}))
+    for index, name in enumerate(names):
+        sink.write(make_result(index, name))
+    assert {p.name for p in tmp_path.iterdir()} == {f"{n}_mask.png" for n in expected}
+
+
+def test_a_second_run_replaces_the_first(tmp_path: Path) -> None:
+    for status in ("ok", "no_fundus"):
+        FileSink(tmp_path, frozenset({"mask"})).write(make_result(status=status))
+    (only,) = tmp_path.iterdir()
+    assert not read(only).any()
+
+
+@pytest.mark.parametrize(
+    ("source_name", "expected"),
+    [
+        ("Image_01L.jpg", "Image_01L"),
+        ("../../etc/passwd", "passwd"),
+        ("/abs/olute/eye.TIFF", "eye"),
+        ("camera 0: HD <UVC>\n\x1b[31m", "camera_0_HD_UVC_31m"),
+        ("frame.000012", "frame.000012"),
+        (".hidden.png", "hidden"),
+        ("-rf", "rf"),
+        ("..", "frame"),
+        ("", "frame"),
+        ("???", "frame"),
+        ("œil_été.png", "œil_été"),
+        ("bad\udcffname.png", "bad_name"),
+        ("é" * 300, "é" * 100),
+    ],
+)
+def test_names_are_safe(source_name: str, expected: str) -> None:
+    assert file_name(source_name) == expected
+
+
+def test_the_longest_name_can_be_written(tmp_path: Path) -> None:
+    sink = FileSink(tmp_path, KINDS)
+    for _ in range(12):
+        sink.write(make_result(name="é" * 300))
+    assert len(list(tmp_path.iterdir())) == 36
+
+
+@pytest.mark.parametrize("save", [frozenset(), frozenset({"mask", "skeleton"})], ids=str)
+def test_unknown_kinds_are_named(tmp_path: Path, save: frozenset[str]) -> None:
+    with pytest.raises(UsageError, match="choose from mask, overlay, probability"):
+        FileSink(tmp_path, save)
+
+
+def test_a_file_in_the_way_is_a_usage_error(tmp_path: Path) -> None:
+    blocker = tmp_path / "results"
+    blocker.write_text("mine")
+    for folder in (blocker, blocker / "deeper"):
+        with pytest.raises(UsageError, match="results") as caught:
+            FileSink(folder, KINDS)
+        assert "\n" not in str(caught.value)
+    assert blocker.read_text() == "mine"
+
+
+def test_a_forbidden_folder_is_a_usage_error(tmp_path: Path) -> None:
+    folder = Path("/proc/edge-vessel") if os.geteuid() == 0 else tmp_path / "locked" / "x"
+    if os.geteuid() != 0:
+        folder.parent.mkdir(mode=0o500)
+    with pytest.raises(EdgeVesselError, match="cannot be written here") as caught:
+        FileSink(folder, KINDS)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_full_disk_leaves_nothing_half_written(tiny_disk: Path) -> None:
+    sink = FileSink(tiny_disk, frozenset({"mask", "probability"}))
+    sink.write(make_result(name="first"))
+    (tiny_disk / "filler").write_bytes(bytes(100 * 1024))
+    noise = make_result(name="second", height=300, width=300)
+    assert noise.segmentation is not None
+    noise.segmentation.probability[:] = np.random.default_rng(0).random((300, 300))
+    with pytest.raises(DeviceError, match=r"No space left on device"):
+        sink.write(noise)
+    names = sorted(path.name for path in tiny_disk.iterdir())
+    assert "second_probability.png" not in names
+    assert not [name for name in names if name.startswith(".")]
+    for name in names:
+        assert name == "filler" or read(tiny_disk / name) is not None
+
+
+def test_a_disk_full_from_the_start_is_told_at_once(tiny_disk: Path) -> None:
+    (tiny_disk / "filler").write_bytes(bytes(128 * 1024))
+    with pytest.raises(DeviceError, match="No space left on device"):
+        FileSink(tiny_disk, KINDS)
+    assert [path.name for path in tiny_disk.iterdir()] == ["filler"]

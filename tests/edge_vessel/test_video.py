@@ -1,0 +1,258 @@
+"""Video files that OpenCV wrote, whole and damaged, and a real RTSP server on loopback."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edge_vessel.errors import DeviceError, UsageError
+from edge_vessel.sources.rtsp import redact
+from edge_vessel.sources.video import Rtsp, VideoFile
+
+FRAMES = 30
+SIZE = (320, 240)
+SYSTEM_PYTHON = "/usr/bin/python3"
+
+
+def grey_level(index: int) -> int:
+    return 30 + 6 * index
+
+
+def write_video(path: Path, codec: str) -> Path:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), 10, SIZE)
+    assert writer.isOpened()
+    noise = np.random.default_rng(0).integers(0, 20, (SIZE[1], SIZE[0], 3), np.uint8)
+    for index in range(FRAMES):
+        picture = np.full((SIZE[1], SIZE[0], 3), grey_level(index), np.uint8)
+        picture[:, :, 0] = 10  # blue
+        writer.write(picture + noise)
+    writer.release()
+    return path
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [("mp4", "mp4v"), ("avi", "MJPG"), ("mkv", "FFV1")])
+def test_every_frame_in_order(tmp_path: Path, suffix: str, codec: str) -> None:
+    video = VideoFile(str(write_video(tmp_path / f"eye.{suffix}", codec)))
+    for _ in range(2):  # open begins anew
+        video.open()
+        frames = list(iter(lambda: video.read(1.0), None))
+        assert [f.index for f in frames] == list(range(FRAMES))
+        assert frames[7].name == "frame-000007"
+        for frame in frames:
+            assert frame.image.shape == (SIZE[1], SIZE[0], 3)
+            assert frame.image.dtype == np.uint8
+            red, green, blue = frame.image.reshape(-1, 3).mean(axis=0) - 9.5
+            assert abs(red - grey_level(frame.index)) < 5
+            assert abs(green - grey_level(frame.index)) < 5
+            assert abs(blue - 10) < 9
+    video.close()
+    video.close()
+    assert video.read(1.0) is None
+
+
+@pytest.mark.parametrize("keep", [0.3, 0.6, 0.95])
+def test_truncated_avi_gives_its_frames_then_says_so(tmp_path: Path, keep: float) -> None:
+    path = write_video(tmp_path / "eye.avi", "MJPG")
+    os.truncate(path, int(path.stat().st_size * keep))
+    video = VideoFile(str(path))
+    video.open()
+    count = 0
+    with pytest.raises(UsageError, match=r"eye.avi: truncated: \d+ bytes are missing") as caught:
+        while video.read(1.0) is not None:
+            count += 1
+    assert 0 < count < FRAMES
+    assert f"{count} frames" in str(caught.value)
+    assert video.read(1.0) is None
+
+
+def test_truncated_mp4_with_its_index_in_front(tmp_path: Path) -> None:
+    whole = write_video(tmp_path / "eye.mp4", "mp4v").read_bytes()
+    path = tmp_path / "cut.mp4"
+    path.write_bytes(index_first(whole)[: -len(whole) // 3])
+    video = VideoFile(str(path))
+    video.open()
+    count = 0
+    with pytest.raises(UsageError, match="truncated"):
+        while video.read(1.0) is not None:
+            count += 1
+    assert 0 < count < FRAMES
+
+
+def index_first(whole: bytes) -> bytes:
+    """An MP4 with its moov box before mdat, as cameras that stream write it."""
+    boxes, position = {}, 0
+    while position < len(whole):
+        length = int.from_bytes(whole[position : position + 4], "big")
+        boxes[whole[position + 4 : position + 8]] = (position, whole[position : position + length])
+        position += length
+    moov = bytearray(boxes[b"moov"][1])
+    moved = boxes[b"ftyp"][1] + moov + boxes[b"mdat"][1]
+    shift = moved.find(boxes[b"mdat"][1]) - boxes[b"mdat"][0]
+    table = moov.find(b"stco")
+    for entry in range(int.from_bytes(moov[table + 8 : table + 12], "big")):
+        at = table + 12 + 4 * entry
+        offset = int.from_bytes(moov[at : at + 4], "big") + shift
+        moov[at : at + 4] = offset.to_bytes(4, "big")
+    return boxes[b"ftyp"][1] + bytes(moov) + boxes[b"mdat"][1]
+
+
+def test_unreadable_files(tmp_path: Path) -> None:
+    cut = write_video(tmp_path / "cut.mp4", "mp4v")
+    os.truncate(cut, cut.stat().st_size // 2)
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "text.avi").write_text("no video")
+    (tmp_path / "folder.mp4").mkdir()
+    expected = {
+        "missing.mp4": "no such video file",
+        "folder.mp4": "no such video file",
+        "empty.mp4": "empty file",
+        "text.avi": "no video that can be decoded",
+        "cut.mp4": "truncated",
+    }
+    for name, text in expected.items():
+        with pytest.raises(UsageError, match=text):
+            VideoFile(str(tmp_path / name)).open()
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("rtsp://10.0.0.5/eye", "rtsp://10.0.0.5/eye"),
+        ("rtsp://me:secret@10.0.0.5:554/eye", "rtsp://me:***@10.0.0.5:554/eye"),
+        ("rtsp://me:s/e@c@host/eye", "rtsp://me:***@host/eye"),
+        ("rtsp://host/live?user=me&password=secret", "rtsp://host/live?user=me&password=***"),
+        ("rtsp://host/user=me_password=secret_ch=1", "rtsp://host/user=me_password=***"),
+        ("rtsp://host:554/a@b", "rtsp://host:554/a@b"),
+        ("rtsp://host?token=secret", "rtsp://host?token=***"),
+    ],
+)
+def test_passwords_are_not_shown(url: str, shown: str) -> None:
+    assert redact(url) == shown
+    assert Rtsp(url).uri == shown
+    assert "secret" not in Rtsp(url).uri
+
+
+@pytest.mark.parametrize("url", ["rtsp:///eye", "rtsp://host:port/eye", "rtsp://"])
+def test_rtsp_url_without_a_host(url: str) -> None:
+    with pytest.raises(UsageError, match="write rtsp://HOST:PORT/PATH"):
+        Rtsp(url).open()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def serve(port: int, *credentials: str) -> subprocess.Popen[bytes]:
+    server = Path(__file__).with_name("rtsp_server.py")
+    process = subprocess.Popen(
+        [SYSTEM_PYTHON, str(server), str(port), *credentials], stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    if process.stdout.readline() != b"ready\n":
+        process.kill()
+        reason = "apt install python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return process
+
+
+@pytest.fixture
+def rtsp() -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    if shutil.which(SYSTEM_PYTHON) is None:
+        pytest.skip("no system Python")
+    port = free_port()
+    process = serve(port)
+    yield port, process
+    process.kill()
+    process.wait()
+
+
+def test_rtsp_lost_and_found(rtsp: tuple[int, subprocess.Popen[bytes]]) -> None:
+    port, server = rtsp
+    stream = Rtsp(f"rtsp://127.0.0.1:{port}/eye")
+    stream.open()
+    for index in range(5):
+        frame = stream.read(5.0)
+        assert frame.index == index
+        assert frame.image.shape == (240, 320, 3)
+        np.testing.assert_allclose(frame.image.mean(axis=(0, 1)), [180, 95, 50], atol=6)
+        assert abs(time.time() - frame.captured_s) < 5
+    server.kill()
+    server.wait()
+    began_s = time.monotonic()
+    with pytest.raises(DeviceError, match=f"rtsp://127.0.0.1:{port}/eye: "):
+        for _ in range(200):
+            stream.read(3.0)
+    assert time.monotonic() - began_s < 6
+    with pytest.raises(DeviceError, match="open it first"):
+        stream.read(1.0)
+    with pytest.raises(DeviceError, match="refused"):
+        stream.open()
+    again = serve(port)
+    try:
+        stream.open()
+        assert stream.read(5.0).index == 5
+    finally:
+        stream.close()
+        again.kill()
+        again.wait()
+
+
+def test_rtsp_silent_server_misses_the_deadline(
+    rtsp: tuple[int, subprocess.Popen[bytes]],
+) -> None:
+    port, server = rtsp
+    stream = Rtsp(f"rtsp://127.0.0.1:{port}/eye")
+    stream.open()
+    stream.read(5.0)
+    server.send_signal(signal.SIGSTOP)
+    try:
+        began_s = time.monotonic()
+        with pytest.raises(DeviceError, match="no frame for 1 s"):
+            for _ in range(200):
+                stream.read(1.0)
+        assert time.monotonic() - began_s < 4
+    finally:
+        server.send_signal(signal.SIGCONT)
+
+
+def test_rtsp_that_accepts_and_says_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        stream = Rtsp(f"rtsp://me:secret@127.0.0.1:{listener.getsockname()[1]}/eye", 1.0)
+        began_s = time.monotonic()
+        with pytest.raises(DeviceError, match=r"no answer within 1 s|refuses") as caught:
+            stream.open()
+        assert time.monotonic() - began_s < 3
+        assert "secret" not in str(caught.value)
+
+
+def test_rtsp_password_and_path(capfd: pytest.CaptureFixture[str]) -> None:
+    port = free_port()
+    server = serve(port, "me", "secret")
+    try:
+        good = Rtsp(f"rtsp://me:secret@127.0.0.1:{port}/eye")
+        good.open()
+        assert good.read(5.0).image.shape == (240, 320, 3)
+        good.close()
+        for url in (f"rtsp://me:wrong!@127.0.0.1:{port}/eye", f"rtsp://127.0.0.1:{port}/other"):
+            with pytest.raises(DeviceError, match="refuses the stream") as caught:
+                Rtsp(url).open()
+            assert "wrong!" not in str(caught.value)
+        told = capfd.readouterr()
+        assert "secret" not in told.err + told.out
+        assert "wrong!" not in told.err + told.out
+    finally:
+        server.kill()
+        server.wait()

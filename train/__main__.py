@@ -1,0 +1,41 @@
+"""`python -m train fit | evaluate | check-data`."""
+
+import sys
+
+from edge_vessel.errors import EdgeVesselError
+
+USAGE = """usage: python -m train COMMAND ...
+  fit         train a network (flags of Lightning; --config, --data, --output, --resume, --seed)
+  evaluate    score a checkpoint on a data set
+  check-data  say what is missing, damaged or mislabelled
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """Runs one command; imports no more than it needs."""
+    command, rest = (arguments[0] if arguments else ""), arguments[1:]
+    try:
+        if command == "fit":
+            from train.fit import fit
+
+            fit(rest)
+        elif command == "evaluate":
+            from train.evaluate import evaluate
+
+            evaluate(rest)
+        elif command == "check-data":
+            from train.check_data import check_data
+
+            return check_data(rest)
+        else:
+            asked = command in ("-h", "--help")
+            (sys.stdout if asked else sys.stderr).write(USAGE)
+            return 0 if asked else 2
+    except EdgeVesselError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,44 @@
+"""ImageNet weights for an encoder: from a file, or torchvision's own."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from edge_vessel.errors import UsageError
+
+TORCHVISION = "torchvision"
+
+
+def _read(source: str) -> dict[str, Tensor]:
+    if source == TORCHVISION:
+        try:
+            from torchvision.models import MobileNet_V2_Weights
+        except ImportError as error:
+            raise UsageError(
+                "--encoder-weights torchvision: torchvision is not installed; "
+                "pip install torchvision, or name a file"
+            ) from error
+        weights: dict[str, Tensor] = MobileNet_V2_Weights.IMAGENET1K_V1.get_state_dict()
+        return weights
+    path = Path(source)
+    if not path.is_file():
+        raise UsageError(f"{path}: no such weights file; name one, or 'torchvision' to download")
+    try:
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise UsageError(f"{path}: not a file of PyTorch weights ({error})") from error
+    return weights
+
+
+def load_into(network: nn.Module, source: str) -> None:
+    """Loads the encoder of `network` from a file or, for "torchvision", from its download.
+
+    Raises:
+        UsageError: the file is missing, unreadable, or does not fit the encoder.
+    """
+    encoder = network.get_submodule("encoder")
+    try:
+        encoder.load_imagenet(_read(source))  # type: ignore[operator]
+    except RuntimeError as error:
+        raise UsageError(f"{source}: does not fit the encoder: {error}") from error

@@ -1,0 +1,62 @@
+"""`python -m train fit`: Lightning's command line with the flags that the whole package shares."""
+
+from pathlib import Path
+
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.cli import LightningCLI
+
+from edge_vessel.errors import UsageError
+from train.datamodule import FundusDataModule
+from train.module import SegmentationModule
+
+_SHORT = {
+    "--data": "--data.root",
+    "--seed": "--seed_everything",
+    "--encoder-weights": "--model.encoder_weights",
+}
+
+
+def _value(arguments: list[str], name: str) -> str | None:
+    """Takes `name VALUE` out of the arguments."""
+    if name not in arguments:
+        return None
+    index = arguments.index(name)
+    if index + 1 == len(arguments):
+        raise UsageError(f"{name} needs a value")
+    del arguments[index]
+    return arguments.pop(index)
+
+
+def fit(arguments: list[str]) -> None:
+    """Runs a training; a run folder that holds a checkpoint is continued only with --resume."""
+    rest = [_SHORT.get(argument, argument) for argument in arguments]
+    resume = "--resume" in rest
+    if resume:
+        rest.remove("--resume")
+    config = _value(list(rest), "--config")
+    output = Path(_value(rest, "--output") or f"runs/{Path(config).stem if config else 'run'}")
+    last = output / "last.ckpt"
+    if last.exists() and not resume:
+        raise UsageError(f"{last} exists: continue it with --resume, or name another --output")
+    if resume and last.exists():
+        rest += ["--ckpt_path", str(last)]
+    checkpoints = ModelCheckpoint(
+        dirpath=output, filename="epoch{epoch:03d}", auto_insert_metric_name=False, save_last=True
+    )
+    logger = {
+        "class_path": "lightning.pytorch.loggers.CSVLogger",
+        "init_args": {"save_dir": str(output), "name": "", "version": ""},
+    }
+    torch.set_float32_matmul_precision("high")
+    LightningCLI(
+        SegmentationModule,
+        FundusDataModule,
+        args=["fit", *rest],
+        trainer_defaults={
+            "callbacks": [checkpoints],
+            "logger": logger,
+            "default_root_dir": str(output),
+        },
+        save_config_kwargs={"overwrite": True},
+    )

@@ -1,0 +1,52 @@
+"""Networks out of checkpoints: Lightning's own, or the slim ones of `train/weights`."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from edge_vessel.errors import UsageError
+
+_PREFIX = "network."
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise UsageError(f"{path}: no such checkpoint")
+    try:
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        content["state_dict"], content["hyper_parameters"]["model"]
+    except Exception as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"{path}: not a checkpoint of `train fit`: {reason}") from error
+    return content
+
+
+def load_network(path: Path) -> tuple[str, nn.Module]:
+    """The name and the network, in evaluation mode, of a checkpoint; runs no code out of it.
+
+    Raises:
+        UsageError: the file is missing, is no checkpoint, or does not fit its network.
+    """
+    from train.models import create
+
+    content = _read(path)
+    name = str(content["hyper_parameters"]["model"])
+    network = create(name)
+    weights = {
+        key.removeprefix(_PREFIX): value
+        for key, value in content["state_dict"].items()
+        if key.startswith(_PREFIX)
+    }
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise UsageError(f"{path}: does not fit {name}: {str(error).splitlines()[-1]}") from error
+    return name, network.eval()
+
+
+def save_slim(path: Path, name: str, network: nn.Module) -> None:
+    """Writes a checkpoint without optimiser and curves: what `load_network` needs, no more."""
+    weights = {_PREFIX + key: value for key, value in network.state_dict().items()}
+    torch.save({"state_dict": weights, "hyper_parameters": {"model": name}}, path)

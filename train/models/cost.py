@@ -1,0 +1,19 @@
+"""What a network costs: parameters and multiply-adds."""
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+
+def parameters(network: nn.Module) -> int:
+    """Trainable numbers, batch norms' scales and shifts included."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def multiply_adds(network: nn.Module, size: int) -> int:
+    """Multiply-adds of the convolutions for one (1, 3, size, size) image."""
+    training = network.training
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network.eval()(torch.zeros(1, 3, size, size))
+    network.train(training)
+    return counter.get_total_flops() // 2
