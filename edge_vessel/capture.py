@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from edge_vessel.errors import DeviceError, EdgeVesselError, UsageError
-from edge_vessel.sinks.base import CameraEvent, CameraState
+from edge_vessel.sinks.base import CameraEvent, CameraState, Unreadable
 from edge_vessel.sources.base import Frame, Source
 
 _FIRST_PAUSE_S = 0.2  # between two attempts to open; doubles up to the longest
@@ -28,14 +28,6 @@ class CaptureConfig:
 @dataclass(frozen=True)
 class End:
     """The source has delivered everything."""
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """A frame that could not be read; the source goes on."""
-
-    index: int
-    error: str
 
 
 class Capture:

@@ -14,6 +14,8 @@ _MIN_DIAMETER_PX = 96.0  # of the photograph; below it no vessel is wider than a
 _TOLERANCE = 0.015  # of the radius: how far a point of the rim may lie off the circle
 _MIN_ARC = 0.20  # of the full circle that has to be seen as rim
 _MIN_FILL = 0.80  # of the circle inside the frame that has to be brighter than its surroundings
+_RINGS = (0.90, 0.96, 1.04, 1.10)  # of the radius: the ring inside the rim, and the one outside
+_MIN_INNER, _MAX_OUTER = 0.55, 0.25  # share of bright pixels in each
 _TRIALS = 120
 _RIM_POINTS = 240
 _ARC_BINS = 36
@@ -63,7 +65,9 @@ def find_field_of_view(image: NDArray[np.uint8]) -> FieldOfView | None:
         return None
     x, y, radius = circle
     inside = FieldOfView(x, y, radius).mask(*bright.shape)
-    if bright[inside].mean() < _MIN_FILL or not _coloured_like_a_fundus(small[inside & bright]):
+    if bright[inside].mean() < _MIN_FILL or not _has_an_edge(bright, x, y, radius):
+        return None
+    if not _coloured_like_a_fundus(small[inside & bright]):
         return None
     fx, fy = width / small.shape[1], height / small.shape[0]
     found = FieldOfView(x * fx, y * fy, radius * (fx + fy) / 2)
@@ -154,6 +158,15 @@ def _least_squares_circle(points: NDArray[np.float64]) -> tuple[float, float, fl
     system = np.stack([2 * x, 2 * y, np.ones_like(x)], axis=1)
     (cx, cy, rest), *_ = np.linalg.lstsq(system, x * x + y * y, rcond=None)
     return float(cx + mean[0]), float(cy + mean[1]), float(np.sqrt(rest + cx * cx + cy * cy))
+
+
+def _has_an_edge(bright: NDArray[np.bool_], x: float, y: float, radius: float) -> bool:
+    """Bright just inside the circle, dark just outside it, as far as the frame shows both."""
+    discs = [FieldOfView(x, y, share * radius).mask(*bright.shape) for share in _RINGS]
+    inner, outer = discs[1] & ~discs[0], discs[3] & ~discs[2]
+    if not inner.any() or not outer.any():
+        return False
+    return bool(bright[inner].mean() > _MIN_INNER and bright[outer].mean() < _MAX_OUTER)
 
 
 def _coloured_like_a_fundus(pixels: NDArray[np.uint8]) -> bool:

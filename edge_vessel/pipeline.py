@@ -4,11 +4,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from edge_vessel.capture import Capture, CaptureConfig, End, Unreadable
+from edge_vessel.capture import Capture, CaptureConfig, End
 from edge_vessel.errors import EdgeVesselError
 from edge_vessel.meters.stopwatch import Percentiles, Stopwatch
 from edge_vessel.segmenter import Segmenter
-from edge_vessel.sinks.base import CameraEvent, CameraState, Result, Sink
+from edge_vessel.sinks.base import CameraEvent, CameraState, Result, Sink, Unreadable
 from edge_vessel.sources.base import Frame, Source
 
 STAGES = ("capture", "preprocess", "inference", "postprocess", "total")

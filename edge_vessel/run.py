@@ -25,7 +25,7 @@ from edge_vessel.segmenter import Segmenter
 from edge_vessel.sinks.base import Sink
 from edge_vessel.sinks.files import FileSink
 from edge_vessel.sinks.jsonl import JsonlSink
-from edge_vessel.sinks.mjpeg import MjpegSink
+from edge_vessel.sinks.mjpeg import MjpegSink, parse_address
 from edge_vessel.sinks.window import WindowSink
 from edge_vessel.sources.base import Source
 from edge_vessel.sources.camera import Camera
@@ -84,7 +84,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parse.add_argument("--jsonl", metavar="FILE", help="a JSON line for each frame; - for stdout")
     parse.add_argument("--show", action="store_true", help="open a window")
-    parse.add_argument("--serve", type=_address, metavar="HOST:PORT", help="MJPEG preview")
+    parse.add_argument("--serve", metavar="HOST:PORT", help="MJPEG preview")
     parse.add_argument("--max-frames", type=_positive, metavar="N")
     parse.add_argument("--duration", type=_non_negative, metavar="S")
     parse.add_argument("--json", action="store_true", help="the summary as one JSON document")
@@ -125,10 +125,12 @@ def _run(options: argparse.Namespace, out: Console, err: Console) -> int:
     if output is None and not source.live and not (options.jsonl or options.show or options.serve):
         output = DEFAULT_OUTPUT
     with contextlib.ExitStack() as stack, LiveLine(err) as live:
-        sinks = []
+        sinks: list[Sink] = []
         for sink in _sinks(options, output):
             stack.callback(sink.close)
             sinks.append(sink)
+            if isinstance(sink, MjpegSink):
+                warn(f"preview: {sink.url}")
         pipeline = Pipeline(
             source,
             segmenter,
@@ -172,7 +174,7 @@ def _sinks(options: argparse.Namespace, output: Path | None) -> Iterator[Sink]:
     if options.jsonl is not None:
         yield JsonlSink(options.jsonl)
     if options.serve is not None:
-        yield MjpegSink(*options.serve)
+        yield MjpegSink(*parse_address(options.serve))
     if options.show:
         yield WindowSink("edge_vessel")
 
@@ -220,13 +222,6 @@ def _size(text: str) -> tuple[int, int]:
     if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
         raise argparse.ArgumentTypeError(f"{text!r}: WxH in pixels, for instance 1920x1080")
     return int(width), int(height)
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isdecimal() or not 0 <= int(port) <= 65535:
-        raise argparse.ArgumentTypeError(f"{text!r}: HOST:PORT, for instance 127.0.0.1:8080")
-    return host.strip("[]") or "127.0.0.1", int(port)
 
 
 def _positive(text: str) -> int:

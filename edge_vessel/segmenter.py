@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edge_vessel import engines
 from edge_vessel.artifact import Artifact
-from edge_vessel.errors import UsageError
+from edge_vessel.errors import ArtifactError, UsageError
 from edge_vessel.preprocessing import Crop, FieldOfView, find_field_of_view
 
 
@@ -55,6 +55,8 @@ class Segmenter:
         threads = manifest.target.threads if threads is None else threads
         if threads < 1:
             raise UsageError(f"threads {threads}: at least 1")
+        if manifest.input.height != manifest.input.width:
+            raise ArtifactError(f"{artifact.folder}: its input is not square; build it again")
         self.size = manifest.input.height
         self.engine = engines.create(artifact, threads)
 

@@ -27,7 +27,8 @@ def _read(source: str) -> dict[str, Tensor]:
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise UsageError(f"{path}: not a file of PyTorch weights ({error})") from error
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"{path}: not a file of PyTorch weights: {reason}") from error
     return weights
 
 

@@ -22,7 +22,7 @@ def _value(arguments: list[str], name: str) -> str | None:
     if name not in arguments:
         return None
     index = arguments.index(name)
-    if index + 1 == len(arguments):
+    if index + 1 == len(arguments) or arguments[index + 1].startswith("--"):
         raise UsageError(f"{name} needs a value")
     del arguments[index]
     return arguments.pop(index)
@@ -31,7 +31,7 @@ def _value(arguments: list[str], name: str) -> str | None:
 def fit(arguments: list[str]) -> None:
     """Runs a training; a run folder that holds a checkpoint is continued only with --resume."""
     rest = [_SHORT.get(argument, argument) for argument in arguments]
-    resume = "--resume" in rest
+    resume = "--resume" in rest  # each start writes curves of its own: curves/version_N
     if resume:
         rest.remove("--resume")
     config = _value(list(rest), "--config")
@@ -42,11 +42,15 @@ def fit(arguments: list[str]) -> None:
     if resume and last.exists():
         rest += ["--ckpt_path", str(last)]
     checkpoints = ModelCheckpoint(
-        dirpath=output, filename="epoch{epoch:03d}", auto_insert_metric_name=False, save_last=True
+        dirpath=output,
+        filename="epoch{epoch:03d}",
+        auto_insert_metric_name=False,
+        save_last=True,
+        save_on_train_epoch_end=True,
     )
     logger = {
         "class_path": "lightning.pytorch.loggers.CSVLogger",
-        "init_args": {"save_dir": str(output), "name": "", "version": ""},
+        "init_args": {"save_dir": str(output), "name": "curves"},
     }
     torch.set_float32_matmul_precision("high")
     LightningCLI(

@@ -104,5 +104,6 @@ def best_threshold(predictions: Iterable[Prediction], inside: bool = False) -> f
         probability, label = _pixels(one, inside)
         curve.update(torch.from_numpy(probability), torch.from_numpy(label).int())
     precision, recall, _ = curve.compute()
-    dice = (2 * precision * recall / (precision + recall).clamp(min=1e-12))[:-1]
+    # A threshold above every probability has no precision: nan in torchmetrics.
+    dice = (2 * precision * recall / (precision + recall))[:-1].nan_to_num(0.0)
     return float(THRESHOLDS[int(dice.argmax())])

@@ -29,9 +29,10 @@ class OnnxEngine:
         options.inter_op_num_threads = 1
         options.enable_cpu_mem_arena = False
         options.log_severity_level = 4
+        content = artifact.read(MODEL_FILE)
         try:
             self._session = onnxruntime.InferenceSession(
-                artifact.read(MODEL_FILE), options, providers=["CPUExecutionProvider"]
+                content, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # onnxruntime's exceptions share no public base
             raise ArtifactError(

@@ -33,7 +33,8 @@ class PowerWindow:
     """Samples a meter in a thread of its own between `begin` and `end`.
 
     The energy is the trapezoid rule over the samples, the first taken at `begin`, the last at
-    `end`. A window is used once at a time and may begin anew after its end.
+    `end`, summed as they come: a run may last for months. A window is used once at a time and may
+    begin anew after its end.
     """
 
     def __init__(self, meter: Meter, rate_hz: float = 20.0) -> None:
@@ -42,9 +43,9 @@ class PowerWindow:
         self._period_s = 1.0 / rate_hz
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._times_s: list[float] = []
-        self._powers_w: list[float] = []
-        self._missed = 0
+        self._samples = self._missed = 0
+        self._energy_j = 0.0
+        self._first_s = self._last_s = self._last_w = 0.0
         self._begun_s = 0.0
 
     def begin(self) -> None:
@@ -52,7 +53,8 @@ class PowerWindow:
         if self._thread is not None:
             raise RuntimeError("the window has begun already")
         self._stop.clear()
-        self._times_s, self._powers_w, self._missed = [], [], 0
+        self._samples = self._missed = 0
+        self._energy_j = 0.0
         self._begun_s = time.monotonic()
         if self._meter.kind != "none":
             self._sample()
@@ -70,17 +72,17 @@ class PowerWindow:
             self._sample()
         duration_s = time.monotonic() - self._begun_s
         energy_j = mean_power_w = None
-        if len(self._times_s) >= MIN_SAMPLES:
-            energy_j = _trapezoid(self._times_s, self._powers_w)
-            mean_power_w = energy_j / (self._times_s[-1] - self._times_s[0])
+        if self._samples >= MIN_SAMPLES:
+            energy_j = self._energy_j
+            mean_power_w = energy_j / (self._last_s - self._first_s)
         return Energy(
             meter=self._meter.name,
             kind=self._meter.kind,
             accuracy=self._meter.accuracy,
             duration_s=duration_s,
-            samples=len(self._times_s),
+            samples=self._samples,
             missed=self._missed,
-            rate_hz=len(self._times_s) / duration_s,
+            rate_hz=self._samples / duration_s,
             energy_j=energy_j,
             mean_power_w=mean_power_w,
         )
@@ -104,10 +106,10 @@ class PowerWindow:
             self._missed += 1
             return
         # An I2C sensor takes a millisecond to answer: the middle is nearest to its moment.
-        self._times_s.append((before_s + time.monotonic()) / 2)
-        self._powers_w.append(power_w)
-
-
-def _trapezoid(times_s: list[float], powers_w: list[float]) -> float:
-    pairs = zip(times_s, times_s[1:], powers_w, powers_w[1:], strict=False)
-    return sum((t1 - t0) * (p0 + p1) / 2 for t0, t1, p0, p1 in pairs)
+        now_s = (before_s + time.monotonic()) / 2
+        if self._samples:
+            self._energy_j += (now_s - self._last_s) * (self._last_w + power_w) / 2
+        else:
+            self._first_s = now_s
+        self._last_s, self._last_w = now_s, power_w
+        self._samples += 1

@@ -11,18 +11,24 @@ CameraState = Literal["ok", "lost", "recovering"]
 
 @dataclass(frozen=True)
 class Result:
-    """One frame and what became of it.
+    """One frame and its vessel map.
 
-    `segmentation` is None, and `error` one line, where the frame could not be processed.
     `dropped` counts the frames so far that a newer one overtook; `total_ms` runs from the frame's
     arrival to its mask, waiting included.
     """
 
     frame: Frame
-    segmentation: Segmentation | None
+    segmentation: Segmentation
     dropped: int
     total_ms: float
-    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A frame that could not be read, and why in one line; the source goes on."""
+
+    index: int
+    error: str
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,13 @@ class Sink(Protocol):
 
         Raises:
             DeviceError: it cannot be stored or shown (full disk, lost connection of our own).
+        """
+
+    def unreadable(self, frame: Unreadable) -> None:
+        """Takes a frame that could not be read.
+
+        Raises:
+            DeviceError: as `write`.
         """
 
     def event(self, event: CameraEvent) -> None:

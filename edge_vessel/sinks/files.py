@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edge_vessel.atomic import write_file
 from edge_vessel.errors import DeviceError, UsageError
 from edge_vessel.segmenter import Segmentation
-from edge_vessel.sinks.base import CameraEvent, Result
+from edge_vessel.sinks.base import CameraEvent, Result, Unreadable
 from edge_vessel.sinks.overlay import overlay
 
 KINDS = frozenset({"mask", "overlay", "probability"})
@@ -34,7 +34,7 @@ class FileSink:
     """Writes `<name>_mask.png` (8-bit, 0 or 255), `<name>_overlay.png` (8-bit RGB) and
     `<name>_probability.png` (16-bit, probability * 65535 rounded), each in the photograph's size.
 
-    Each file is whole or not there. A frame that failed leaves none; one without a fundus leaves an
+    Each file is whole or not there. One without a fundus leaves an
     empty mask. Names that meet a second time in one run get `_2`, `_3`; the files of an earlier run
     with the same names are replaced.
     """
@@ -65,12 +65,13 @@ class FileSink:
         Raises:
             DeviceError: the disk is full or the folder is gone; no file is half-written.
         """
-        if result.segmentation is None:
-            return
         name = self._free_name(result.frame.name)
         for kind in sorted(self._save):
             content = _png(_picture(kind, result.frame.image, result.segmentation))
             write_file(self._folder / f"{name}_{kind}.png", content, _FILE_MODE)
+
+    def unreadable(self, frame: Unreadable) -> None:
+        """Leaves no file."""
 
     def event(self, event: CameraEvent) -> None:
         """Leaves no file."""

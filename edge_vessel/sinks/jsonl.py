@@ -10,8 +10,8 @@ from pathlib import Path
 
 from edge_vessel.errors import DeviceError, UsageError
 from edge_vessel.json_text import strict_json
-from edge_vessel.sinks.base import CameraEvent, Result
-from edge_vessel.sinks.records import camera_record, frame_record
+from edge_vessel.sinks.base import CameraEvent, Result, Unreadable
+from edge_vessel.sinks.records import camera_record, frame_record, unreadable_record
 
 # An fsync costs an SD card tens of milliseconds: a power cut loses a second at most.
 _FSYNC_EVERY_S = 1.0
@@ -55,6 +55,14 @@ class JsonlSink:
             DeviceError: the disk is full (the line is taken back whole), or the reader has gone.
         """
         self._line(frame_record(result))
+
+    def unreadable(self, frame: Unreadable) -> None:
+        """One line of type "frame" with status "failed".
+
+        Raises:
+            DeviceError: as `write`.
+        """
+        self._line(unreadable_record(frame, time.time()))
 
     def event(self, event: CameraEvent) -> None:
         """One line of type "camera".

@@ -7,7 +7,7 @@ import socket
 import threading
 
 from edge_vessel.errors import DeviceError, UsageError
-from edge_vessel.sinks.base import CameraEvent, Result
+from edge_vessel.sinks.base import CameraEvent, Result, Unreadable
 from edge_vessel.sinks.preview_server import PreviewServer
 from edge_vessel.sinks.preview_slot import PreviewSlot
 
@@ -70,6 +70,10 @@ class MjpegSink:
     def write(self, result: Result) -> None:
         """Shows `result` to whoever watches; its arrays must not change any more."""
         self._slot.put(result)
+
+    def unreadable(self, frame: Unreadable) -> None:
+        """Shows its error in `/status` and on the page, over the picture before it."""
+        self._slot.put_unreadable(frame)
 
     def event(self, event: CameraEvent) -> None:
         """Shows the camera's state in `/status` and on the page."""

@@ -56,7 +56,7 @@ def overlay(
 
 
 def fitted_overlay(
-    image: NDArray[np.uint8], mask: NDArray[np.bool_] | None, width: int, height: int
+    image: NDArray[np.uint8], mask: NDArray[np.bool_], width: int, height: int
 ) -> NDArray[np.uint8]:
     """The overlay, scaled to fit `width` by `height` pixels with its proportions kept.
 
@@ -64,7 +64,7 @@ def fitted_overlay(
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        mask: (H, W) bool, or None where there is nothing to draw.
+        mask: (H, W) bool.
         width, height: at least 1.
 
     Returns:
@@ -74,7 +74,5 @@ def fitted_overlay(
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     scaled = np.asarray(cv2.resize(image, size, interpolation=interpolation), np.uint8)
-    if mask is None:
-        return scaled
     coverage = cv2.resize(mask.astype(np.float32), size, interpolation=interpolation)
     return overlay(scaled, coverage >= (_HAIR * scale if scale < 1 else 0.5))

@@ -32,7 +32,7 @@ _PAGE = """<!doctype html>
       if (camera && camera.state !== "ok") {{
         say(`camera ${{camera.state}}: ${{camera.reason}}`, true);
       }} else if (frame && frame.status === "failed") {{
-        say(`${{frame.name}}: ${{frame.error}}`, true);
+        say(frame.name ? `${{frame.name}}: ${{frame.error}}` : frame.error, true);
       }} else if (frame && frame.status === "no_fundus") {{
         say(`${{frame.name}}: no fundus in view`, false);
       }} else if (frame) {{

@@ -11,9 +11,15 @@ from typing import Literal
 import cv2
 
 from edge_vessel.errors import DeviceError
-from edge_vessel.sinks.base import CameraEvent, Result
+from edge_vessel.sinks.base import CameraEvent, Result, Unreadable
 from edge_vessel.sinks.overlay import fitted_overlay
-from edge_vessel.sinks.records import CameraRecord, FrameRecord, camera_record, frame_record
+from edge_vessel.sinks.records import (
+    CameraRecord,
+    FrameRecord,
+    camera_record,
+    frame_record,
+    unreadable_record,
+)
 
 _WIDTH_PX = 1280
 _HEIGHT_PX = 960
@@ -48,6 +54,7 @@ class PreviewSlot:
         self._changed = threading.Condition()
         self._encoding = threading.Lock()
         self._result: Result | None = None
+        self._unreadable: FrameRecord | None = None
         self._event: CameraEvent | None = None
         self._frames = 0
         self._arrivals_s: deque[float] = deque(maxlen=256)
@@ -59,9 +66,15 @@ class PreviewSlot:
         """Replaces the newest result."""
         with self._changed:
             self._result = result
+            self._unreadable = None
             self._frames += 1
             self._arrivals_s.append(time.monotonic())
             self._changed.notify_all()
+
+    def put_unreadable(self, frame: Unreadable) -> None:
+        """Keeps the picture; the status tells of the frame that could not be read after it."""
+        with self._changed:
+            self._unreadable = unreadable_record(frame, time.time())
 
     def put_event(self, event: CameraEvent) -> None:
         """Replaces the camera's state."""
@@ -99,14 +112,16 @@ class PreviewSlot:
     def status(self) -> Status:
         """What is known now."""
         with self._changed:
-            result, event = self._result, self._event
+            result, event, frame = self._result, self._event, self._unreadable
             frames, viewers = self._frames, self._viewers
             since_s = time.monotonic() - _RATE_WINDOW_S
             rate_hz = sum(arrival_s > since_s for arrival_s in self._arrivals_s) / _RATE_WINDOW_S
+        if frame is None and result is not None:
+            frame = frame_record(result)
         return Status(
             type="status",
             camera=None if event is None else camera_record(event),
-            frame=None if result is None else frame_record(result),
+            frame=frame,
             frames=frames,
             rate_hz=rate_hz,
             viewers=viewers,
@@ -126,11 +141,10 @@ class PreviewSlot:
 
 
 def _encode(result: Result) -> bytes:
-    mask = None if result.segmentation is None else result.segmentation.mask
     height, width = result.frame.image.shape[:2]
     # The browser enlarges a small photograph for less.
     size = (min(width, _WIDTH_PX), min(height, _HEIGHT_PX))
-    picture = fitted_overlay(result.frame.image, mask, *size)
+    picture = fitted_overlay(result.frame.image, result.segmentation.mask, *size)
     done, content = cv2.imencode(".jpg", picture[:, :, ::-1], _JPEG)
     if not done:
         raise DeviceError(f"{result.frame.name}: OpenCV made no JPEG of it for the preview")

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from edge_vessel.sinks.base import CameraEvent, CameraState, Result
+from edge_vessel.sinks.base import CameraEvent, CameraState, Result, Unreadable
 
 
 @dataclass(frozen=True)
@@ -22,31 +22,32 @@ class FovRecord:
 class StageTimes:
     """Milliseconds each stage took; None where the frame did not reach it."""
 
-    capture: float
+    capture: float | None
     preprocess: float | None
     inference: float | None
     postprocess: float | None
-    total: float
+    total: float | None
 
 
 @dataclass(frozen=True)
 class FrameRecord:
     """One frame. `vessel_density` is vessel pixels over pixels inside the field of view, in [0, 1];
-    None, as is `fov`, where no fundus was found. `time` is ISO 8601 in UTC."""
+    None, as is `fov`, where no fundus was found. `time` is ISO 8601 in UTC. A frame that could not
+    be read has neither name nor size: its `error` names the file."""
 
     type: Literal["frame"]
     index: int
-    name: str
+    name: str | None
     time: str
     status: Literal["ok", "no_fundus", "failed"]
     error: str | None
-    width: int
-    height: int
+    width: int | None
+    height: int | None
     fov: FovRecord | None
     vessel_px: int | None
     vessel_density: float | None
     ms: StageTimes
-    dropped: int
+    dropped: int | None
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,9 @@ def frame_record(result: Result) -> FrameRecord:
     """The record of one result."""
     frame, found = result.frame, result.segmentation
     height, width = frame.image.shape[:2]
-    vessel_px = None if found is None else int(np.count_nonzero(found.mask))
-    fov = None if found is None else found.fov
+    vessel_px, fov = int(np.count_nonzero(found.mask)), found.fov
     density = None
-    if fov is not None and vessel_px is not None:
+    if fov is not None:
         fov_px = int(np.count_nonzero(fov.mask(height, width)))
         density = vessel_px / fov_px if fov_px else None
     return FrameRecord(
@@ -74,8 +74,8 @@ def frame_record(result: Result) -> FrameRecord:
         index=frame.index,
         name=frame.name,
         time=iso_utc(frame.captured_s),
-        status="failed" if found is None else found.status,
-        error=result.error,
+        status=found.status,
+        error=None,
         width=width,
         height=height,
         fov=None if fov is None else FovRecord(fov.centre_x, fov.centre_y, fov.radius),
@@ -83,12 +83,31 @@ def frame_record(result: Result) -> FrameRecord:
         vessel_density=density,
         ms=StageTimes(
             capture=frame.capture_ms,
-            preprocess=None if found is None else found.preprocess_ms,
-            inference=None if found is None else found.inference_ms,
-            postprocess=None if found is None else found.postprocess_ms,
+            preprocess=found.preprocess_ms,
+            inference=found.inference_ms,
+            postprocess=found.postprocess_ms,
             total=result.total_ms,
         ),
         dropped=result.dropped,
+    )
+
+
+def unreadable_record(frame: Unreadable, time_s: float) -> FrameRecord:
+    """The record of a frame that could not be read; `time_s` is wall-clock time."""
+    return FrameRecord(
+        type="frame",
+        index=frame.index,
+        name=None,
+        time=iso_utc(time_s),
+        status="failed",
+        error=frame.error,
+        width=None,
+        height=None,
+        fov=None,
+        vessel_px=None,
+        vessel_density=None,
+        ms=StageTimes(None, None, None, None, None),
+        dropped=None,
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_vessel.errors import DeviceError, UsageError
-from edge_vessel.sinks.base import CameraEvent, Result
+from edge_vessel.sinks.base import CameraEvent, Result, Unreadable
 from edge_vessel.sinks.overlay import fitted_overlay
 
 _SIZE_PX = (1024, 768)
@@ -43,6 +43,7 @@ class WindowSink:
         self._changed = threading.Condition()
         self._result: Result | None = None
         self._event: CameraEvent | None = None
+        self._fault: str | None = None
         self._fresh = True
         self._asked_to_close = False
         opened: Future[None] = Future()
@@ -62,17 +63,15 @@ class WindowSink:
 
     def write(self, result: Result) -> None:
         """Leaves `result` to be drawn; its arrays must not change any more."""
-        with self._changed:
-            self._result = result
-            self._fresh = True
-            self._changed.notify()
+        self._put(result, self._event)
+
+    def unreadable(self, frame: Unreadable) -> None:
+        """Shows its error until the next frame comes, over the picture before it."""
+        self._put(self._result, self._event, frame.error)
 
     def event(self, event: CameraEvent) -> None:
         """Shows the camera's state."""
-        with self._changed:
-            self._event = event
-            self._fresh = True
-            self._changed.notify()
+        self._put(self._result, event)
 
     def close(self) -> None:
         """Closes the window."""
@@ -80,6 +79,14 @@ class WindowSink:
             self._asked_to_close = True
             self._changed.notify()
         self._thread.join(_CLOSE_TIMEOUT_S)
+
+    def _put(
+        self, result: Result | None, event: CameraEvent | None, fault: str | None = None
+    ) -> None:
+        with self._changed:
+            self._result, self._event, self._fault = result, event, fault
+            self._fresh = True
+            self._changed.notify()
 
     def _run(self, opened: "Future[None]") -> None:
         pygame = self._pygame
@@ -123,32 +130,37 @@ class WindowSink:
             self._changed.wait_for(lambda: self._fresh or self._asked_to_close, _EVENT_POLL_S)
             if not self._fresh:
                 return
-            result, event, self._fresh = self._result, self._event, False
+            result, event, fault = self._result, self._event, self._fault
+            self._fresh = False
         surface = self._pygame.display.get_surface()
-        picture = compose(result, event, *surface.get_size())
+        width, height = surface.get_size()
+        picture = compose(result, event, width, height, fault)
         # SDL's axes are x, y.
         self._pygame.surfarray.blit_array(surface, picture.swapaxes(0, 1))
         self._pygame.display.flip()
 
 
 def compose(
-    result: Result | None, event: CameraEvent | None, width: int, height: int
+    result: Result | None,
+    event: CameraEvent | None,
+    width: int,
+    height: int,
+    fault: str | None = None,
 ) -> NDArray[np.uint8]:
-    """The window's contents: the overlay in the middle, the camera's or the frame's state below.
+    """The window's contents: the overlay in the middle, below it `fault` or else the state.
 
     Returns:
         (height, width, 3) uint8 RGB.
     """
     canvas = np.zeros((height, width, 3), np.uint8)
     if result is not None:
-        mask = None if result.segmentation is None else result.segmentation.mask
-        picture = fitted_overlay(result.frame.image, mask, width, height)
+        picture = fitted_overlay(result.frame.image, result.segmentation.mask, width, height)
         top, left = (height - picture.shape[0]) // 2, (width - picture.shape[1]) // 2
         canvas[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
-    text, fault = _state(result, event)
+    text, faulty = (fault, True) if fault else _state(result, event)
     # OpenCV's font has ASCII only.
     text = text.encode("ascii", "replace").decode()
-    colour = _FAULT_RGB if fault else _TEXT_RGB
+    colour = _FAULT_RGB if faulty else _TEXT_RGB
     for line_colour, thickness in (((0, 0, 0), 3), (colour, 1)):
         cv2.putText(
             canvas, text, (10, height - 12), cv2.FONT_HERSHEY_SIMPLEX, 0.5, line_colour, thickness,
@@ -162,8 +174,6 @@ def _state(result: Result | None, event: CameraEvent | None) -> tuple[str, bool]
         return f"camera {event.state}: {event.reason}", True
     if result is None:
         return "waiting for the first frame", False
-    if result.segmentation is None:
-        return f"{result.frame.name}: {result.error}", True
     if result.segmentation.status == "no_fundus":
         return f"{result.frame.name}: no fundus in view", False
     return f"{result.frame.name}  {result.total_ms:.0f} ms  {result.dropped} dropped", False

@@ -5,6 +5,7 @@ OpenCV's `VideoCapture.read` may block or repeat the last picture for ever once 
 
 import errno
 import os
+import threading
 import time
 
 from edge_vessel.errors import DeviceError, UsageError
@@ -13,6 +14,10 @@ from edge_vessel.sources.camera_list import CameraInfo, explain, list_cameras, o
 from edge_vessel.sources.camera_mode import Mode, choose_mode, set_mode
 from edge_vessel.sources.pixel_formats import decode
 from edge_vessel.sources.v4l2_stream import Payload, Stream
+
+# A healthy camera lets go in milliseconds; the control messages to a hung one take five seconds.
+_RELEASE_S = 6.0
+_RELEASE_SOON_S = 0.2
 
 
 class Camera:
@@ -46,6 +51,7 @@ class Camera:
         self._size, self._fps, self._pixel_format = size, fps, pixel_format
         self._twins: frozenset[str] = frozenset()
         self._stream: Stream | None = None
+        self._releasing: threading.Thread | None = None
         self._index = 0
         self._freeze = FreezeDetector(freeze_timeout_s)
 
@@ -57,6 +63,8 @@ class Camera:
             DeviceError: absent, not permitted, busy, or the driver fails.
         """
         self.close()
+        if self._releasing is not None:
+            raise DeviceError(f"{self._label()}: the driver hangs; replug the camera")
         path = self._find()
         fd, info = open_camera(path)
         try:
@@ -99,31 +107,43 @@ class Camera:
 
     def close(self) -> None:
         """Stops the stream and releases the camera; harmless when it is closed already."""
+        self._release(_RELEASE_S)
+
+    def _release(self, wait_s: float) -> None:
+        """Lets go of the camera in a thread of its own, as a hung one blocks the kernel."""
         if self._stream is not None:
-            self._stream.close()
+            self._releasing = threading.Thread(target=self._stream.close, daemon=True)
+            self._releasing.start()
             self._stream = None
+        if self._releasing is not None:
+            self._releasing.join(wait_s)
+            if not self._releasing.is_alive():
+                self._releasing = None
 
     def _receive(self, deadline_s: float, timeout_s: float) -> Payload:
         label = self._label()
         if self._stream is None:
             raise DeviceError(f"{label}: the camera is closed; open it first")
-        flagged = self._stream.damaged
+        stream = self._stream
+        flagged = stream.damaged
         try:
-            payload = self._stream.read(deadline_s)
+            payload = stream.read(deadline_s)
         except TimeoutError as error:
-            self.close()
+            self._release(_RELEASE_SOON_S)
+            damaged = self.damaged + stream.damaged - flagged
             raise DeviceError(
-                f"{label}: no frame for {timeout_s:g} s ({self.damaged} damaged so far); "
+                f"{label}: no frame for {timeout_s:g} s ({damaged} damaged so far); "
                 "check the cable and the power supply"
             ) from error
         except OSError as error:
-            self.close()
+            self._release(_RELEASE_SOON_S)
             if error.errno in (errno.ENODEV, errno.ENXIO):
                 raise DeviceError(f"{label}: the camera is gone; plug it in again") from error
             raise explain(label, self._node(), error) from error
-        self.damaged += self._stream.damaged - flagged
+        finally:
+            self.damaged += stream.damaged - flagged
         if self._freeze.frozen(payload.data):
-            self.close()
+            self._release(_RELEASE_SOON_S)
             raise DeviceError(
                 f"{label}: the same picture for {self._freeze.timeout_s:g} s; "
                 "the camera hangs: replug it"

@@ -1,9 +1,8 @@
 """GStreamer pipelines, CSI cameras above all, run by gst-launch-1.0 as a process of their own.
 
 A driver that hangs hangs that process; the deadline stays ours. The frames come through a pipe as
-YUV4MPEG2 (y4menc), which carries its own size: 4:4:4, BT.601 limited range, which most cameras
-deliver anyway. The width must be a multiple of four: y4menc of GStreamer 1.22 pads other rows
-without saying so.
+YUV4MPEG2 (y4menc), which carries its own size: 4:4:4, BT.601 limited range. The width must be a
+multiple of four: y4menc of GStreamer 1.22 pads other rows without saying so.
 """
 
 import re
@@ -19,8 +18,12 @@ from edge_vessel.errors import DeviceError, UsageError
 from edge_vessel.sources.base import Frame
 from edge_vessel.sources.child_pipe import ChildPipe
 from edge_vessel.sources.pixel_formats import Image
+from edge_vessel.sources.rtsp import redact
 
 _TAIL = (
+    # By way of RGB: from YUV to YUV, videoconvert 1.22 leaves the range as it was, so that the
+    # full-range pictures of jpegdec would come out too dark.
+    "! videoconvert ! video/x-raw,format=RGB "
     "! videoconvert ! video/x-raw,format=Y444,colorimetry=bt601,width=[4,65536,4] "
     # A leaky queue: whoever reads late gets the newest picture, not a queue of old ones.
     "! queue leaky=downstream max-size-buffers=1 max-size-bytes=0 max-size-time=0 "
@@ -29,9 +32,10 @@ _TAIL = (
 _MAGIC = b"YUV4MPEG2"
 _LINE_BYTES = 512
 _STALE_S = 0.2
-# What gst-launch-1.0 says when no retry can help.
 _ELEMENT = re.compile(r"ERROR: from element \S+: ")
-_BUILD_ERRORS = ("erroneous pipeline", "could not link", "no element", "no property")
+_URL = re.compile(r"\w+://[^\s\"']+|\buser-pw=\S+")
+# What gst-launch-1.0 says when no retry can help.
+_BUILD_ERRORS = ("erroneous pipeline", "could not be constructed")
 
 
 class GStreamer:
@@ -45,7 +49,7 @@ class GStreamer:
     live = True
 
     def __init__(self, pipeline: str, open_timeout_s: float = 15.0) -> None:
-        self.uri = f"gst:{pipeline}"
+        self.uri = f"gst:{_URL.sub(_without_password, pipeline)}"
         self._pipeline = pipeline
         self._open_timeout_s = open_timeout_s
         self._child: ChildPipe | None = None
@@ -73,7 +77,10 @@ class GStreamer:
             raise UsageError(f"{self.uri}: {error}; check the quotes") from error
         if not words:
             raise UsageError("gst: names no pipeline; write gst:libcamerasrc")
-        child = self._child = ChildPipe([program, "-q", *words, *shlex.split(_TAIL)])
+        try:
+            child = self._child = ChildPipe([program, "-q", *words, *shlex.split(_TAIL)])
+        except OSError as error:
+            raise DeviceError(f"{self.uri}: {program} does not start: {error.strerror}") from error
         try:
             header = _read_line(child, time.monotonic() + self._open_timeout_s)
         except TimeoutError as error:
@@ -138,7 +145,7 @@ class GStreamer:
         # The first error is the cause, those after it are what it led to.
         told = [line for line in lines if "ERROR" in line or "erroneous" in line]
         reason = told[0] if told else (lines or [f"gst-launch-1.0 ended with exit code {code}"])[-1]
-        reason = _ELEMENT.sub("", reason)
+        reason = _URL.sub(_without_password, _ELEMENT.sub("", reason))
         broken = any(part in reason for part in _BUILD_ERRORS)
         return (UsageError if broken else DeviceError)(f"{self.uri}: {reason}")
 
@@ -174,6 +181,10 @@ def to_rgb(planes: NDArray[np.uint8]) -> Image:
     """(3, H, W) uint8 Y, Cb, Cr (BT.601, limited range, 4:4:4) -> (H, W, 3) uint8 RGB."""
     matrix = np.column_stack([_BT601, _BT601_OFFSET])
     return np.asarray(cv2.transform(cv2.merge(tuple(planes)), matrix), np.uint8)
+
+
+def _without_password(found: re.Match[str]) -> str:
+    return redact(found[0]) if "://" in found[0] else "user-pw=***"
 
 
 def _read_line(child: ChildPipe, deadline_s: float) -> bytes:

@@ -3,6 +3,7 @@
 import glob
 import struct
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,10 @@ from edge_vessel.sources.base import Frame
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".webp", ".gif")
 _MAX_BYTES = 1 << 30
+_MAX_PIXELS = 200_000_000  # four times the largest fundus camera's; see edge_vessel/__init__.py
+_PNG = b"\x89PNG\r\n\x1a\n"
+_START_OF_SCAN = 0xDA
+_FRAME_HEADERS = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
@@ -44,6 +49,8 @@ def decode(content: bytes, name: str) -> NDArray[np.uint8]:
     Raises:
         UsageError: OpenCV cannot decode it, or it is too large.
     """
+    if declared_pixels(content) > _MAX_PIXELS:
+        raise UsageError(f"{name}: more than 200 megapixels; scale it down")
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)
     except cv2.error as error:
@@ -57,19 +64,42 @@ def decode(content: bytes, name: str) -> NDArray[np.uint8]:
     return np.asarray(image, np.uint8)
 
 
+def declared_pixels(content: bytes) -> int:
+    """Width x height that the header of a PNG or a JPEG declares; 0 where it says nothing."""
+    if content.startswith(_PNG) and len(content) >= 24:
+        width, height = struct.unpack_from(">II", content, 16)
+        return int(width * height)
+    for marker, position in _jpeg_segments(content):
+        if marker in _FRAME_HEADERS and position + 9 <= len(content):
+            height, width = struct.unpack_from(">HH", content, position + 5)
+            return int(width * height)
+    return 0
+
+
 def is_truncated(content: bytes) -> bool:
     """Whether a JPEG or PNG ends before its end marker; OpenCV would fill up the rest in grey."""
-    if content.startswith(b"\x89PNG\r\n\x1a\n"):
+    if content.startswith(_PNG):
         return b"IEND" not in content[-64:]
     if not content.startswith(b"\xff\xd8"):
         return False
-    position = 2  # thumbnails in the header have end markers of their own: step over the segments
-    while position + 4 <= len(content) and content[position] == 0xFF:
-        marker, length = content[position + 1], struct.unpack_from(">H", content, position + 2)[0]
-        if marker == 0xDA:
+    for marker, position in _jpeg_segments(content):
+        if marker == _START_OF_SCAN:
             return content.find(b"\xff\xd9", position) < 0
-        position += 1 if marker == 0xFF else 2 + length
     return True
+
+
+def _jpeg_segments(content: bytes) -> Iterator[tuple[int, int]]:
+    """Marker and position of each header segment: a thumbnail inside one has markers of its own."""
+    position = 2 if content.startswith(b"\xff\xd8") else len(content)
+    while position + 4 <= len(content) and content[position] == 0xFF:
+        marker = content[position + 1]
+        if marker == 0xFF:  # a fill byte
+            position += 1
+            continue
+        yield marker, position
+        if marker == _START_OF_SCAN:
+            return
+        position += 2 + int(struct.unpack_from(">H", content, position + 2)[0])
 
 
 class ImageFiles:

@@ -19,6 +19,7 @@ from edge_vessel.errors import DeviceError, UsageError
 from edge_vessel.sources.base import Frame
 from edge_vessel.sources.pixel_formats import Image
 
+_OPENCV_ERRORS = 2  # cv::utils::logging::LOG_LEVEL_ERROR
 _PORTS = {"rtsp": 554, "rtsps": 322}
 # FFmpeg gives up by itself after this, so that a thread left behind ends.
 _ABANDONED_S = 10.0
@@ -38,8 +39,13 @@ def redact(url: str) -> str:
 
 
 def quiet_ffmpeg() -> None:
-    """Keeps FFmpeg's own lines, which hold URLs, off stderr; a level set by the user stays."""
+    """Keeps FFmpeg's own lines, which hold URLs, off stderr, and OpenCV's warnings on top of them.
+
+    A level set by the user stays.
+    """
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    if "OPENCV_LOG_LEVEL" not in os.environ:
+        cv2.setLogLevel(_OPENCV_ERRORS)
 
 
 class Rtsp:

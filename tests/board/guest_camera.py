@@ -161,8 +161,14 @@ def scene_silent() -> None:
             while True:
                 camera.read(3.0)
 
-        tell(silent=failure(read_on))
-        cable.send_signal(signal.SIGCONT)
+        # The emulated host controller cannot cancel a transfer by itself: closing hangs till then.
+        awake = threading.Timer(30.0, cable.send_signal, [signal.SIGCONT])
+        awake.start()
+        tell(silent=failure(read_on), still_silent=awake.is_alive())
+        awake.join()
+        camera.open()
+        camera.read(LONG_S)
+        tell(again=True)
 
 
 def scene_freeze() -> None:
@@ -222,6 +228,13 @@ def scene_vivid() -> None:
     save(camera, "vivid-again.npy")
     press(DISCONNECT)
     tell(disconnected=failure(lambda: [camera.read(LONG_S) for _ in range(6)]))
+
+
+def scene_run() -> None:
+    """`guest_camera.py run COMMAND...`: with the camera plugged in; ends with its exit code."""
+    with usb_camera("images"):
+        code = subprocess.call(sys.argv[2:])
+    sys.exit(code)
 
 
 if __name__ == "__main__":

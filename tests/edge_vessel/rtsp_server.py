@@ -22,8 +22,8 @@ server.set_service(sys.argv[1])
 factory = GstRtspServer.RTSPMediaFactory()
 factory.set_shared(True)
 factory.set_launch(
-    f"( {PICTURE} ! video/x-raw,format=I420,width=320,height=240,framerate=15/1 "
-    "! jpegenc quality=95 ! rtpjpegpay name=pay0 )"
+    f"( {PICTURE} ! video/x-raw,format=RGB,width=320,height=240,framerate=15/1 ! videoconvert "
+    "! video/x-raw,format=I420,colorimetry=1:4:0:0 ! jpegenc quality=95 ! rtpjpegpay name=pay0 )"
 )
 if len(sys.argv) > 2:
     authentication = GstRtspServer.RTSPAuth()

@@ -14,7 +14,7 @@ from results import FOV, HEIGHT, WIDTH, make_result
 
 from edge_vessel.errors import DeviceError, UsageError
 from edge_vessel.json_text import strict_json
-from edge_vessel.sinks.base import CameraEvent
+from edge_vessel.sinks.base import CameraEvent, Unreadable
 from edge_vessel.sinks.jsonl import JsonlSink
 
 
@@ -78,7 +78,6 @@ def test_a_run_line_by_line(tmp_path: Path) -> None:
     ("status", "expected"),
     [
         ("no_fundus", {"status": "no_fundus", "error": None, "fov": None, "vessel_px": 0}),
-        ("failed", {"status": "failed", "error": "the engine failed", "vessel_px": None}),
     ],
 )
 def test_frames_without_vessels(tmp_path: Path, status: str, expected: dict[str, Any]) -> None:
@@ -88,6 +87,17 @@ def test_frames_without_vessels(tmp_path: Path, status: str, expected: dict[str,
     (frame,) = lines(tmp_path / "run.jsonl")
     assert frame["vessel_density"] is None
     assert {key: frame[key] for key in expected} == expected
+
+
+def test_a_frame_that_cannot_be_read_has_a_line_too(tmp_path: Path) -> None:
+    sink = JsonlSink(tmp_path / "run.jsonl")
+    sink.unreadable(Unreadable(4, "eye.jpg: truncated"))
+    sink.write(make_result())
+    sink.close()
+    unreadable, frame = lines(tmp_path / "run.jsonl")
+    assert unreadable.keys() == frame.keys()
+    assert (unreadable["index"], unreadable["status"]) == (4, "failed")
+    assert unreadable["error"] == "eye.jpg: truncated"
 
 
 def test_every_line_is_there_before_the_next_one(tmp_path: Path) -> None:
@@ -196,7 +206,7 @@ def test_a_full_disk_takes_the_torn_line_back(tmp_path: Path) -> None:
         assert len(written) > 50
         sink.close()
     finally:
-        subprocess.run(["umount", str(folder)], check=True)
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 WRITER = """

@@ -13,7 +13,7 @@ import pytest
 from results import make_result
 
 from edge_vessel.errors import DeviceError, UsageError
-from edge_vessel.sinks.base import CameraEvent
+from edge_vessel.sinks.base import CameraEvent, Unreadable
 from edge_vessel.sinks.mjpeg import MAX_VIEWERS, MjpegSink, parse_address
 from edge_vessel.sinks.preview_server import MAX_CONNECTIONS
 
@@ -246,6 +246,23 @@ def test_a_slow_viewer_slows_nobody(sink: MjpegSink) -> None:
     fast.close()
 
 
+def test_a_viewer_who_paused_goes_on_near_the_newest_frame(sink: MjpegSink) -> None:
+    viewer = Viewer(sink)
+    noise = np.random.default_rng(0).integers(0, 256, (240, 480, 3), np.uint8)
+    newest = 40
+    for index in range(newest + 1):
+        result = make_result(index, height=480, width=480, background=(index * 6,) * 3)
+        result.frame.image[240:] = noise
+        sink.write(result)
+        time.sleep(0.03)
+    for _ in range(8):
+        if abs(int(viewer.frame()[10, 10, 0]) - newest * 6) < 3:
+            break
+    else:
+        pytest.fail("eight frames later it still sees the past")
+    viewer.close()
+
+
 def test_nothing_is_compressed_while_nobody_watches(
     sink: MjpegSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -307,12 +324,12 @@ def test_it_closes_within_a_second_with_viewers_connected() -> None:
     assert time.monotonic() - started < 1
     assert watching[0].file.readline() == b"--frame\r\n"
     assert watching[0].file.read() == b""
+    until(lambda: not serving(), timeout_s=1)
     sink.close()
     again = MjpegSink("127.0.0.1", sink.port)
     again.close()
     for client in (idle, *watching):
         client.close()
-    until(lambda: not serving())
 
 
 def test_a_port_in_use_is_told_in_one_line(sink: MjpegSink) -> None:
@@ -326,12 +343,12 @@ def test_an_unknown_host_is_a_usage_error() -> None:
         MjpegSink("no-such-host.invalid", 0)
 
 
-def test_a_frame_that_failed_is_shown_as_it_is(sink: MjpegSink) -> None:
-    viewer = Viewer(sink)
-    sink.write(make_result(status="failed"))
-    assert viewer.frame().shape[2] == 3
-    assert json.loads(get(sink, "/status")[2])["frame"]["error"] == "the engine failed"
-    viewer.close()
+def test_a_frame_that_cannot_be_read_is_told_until_the_next_one(sink: MjpegSink) -> None:
+    sink.write(make_result(0))
+    sink.unreadable(Unreadable(1, "eye.jpg: truncated"))
+    assert json.loads(get(sink, "/status")[2])["frame"]["error"] == "eye.jpg: truncated"
+    sink.write(make_result(2))
+    assert json.loads(get(sink, "/status")[2])["frame"]["error"] is None
 
 
 @pytest.mark.parametrize(

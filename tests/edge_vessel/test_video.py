@@ -104,7 +104,7 @@ def index_first(whole: bytes) -> bytes:
     return boxes[b"ftyp"][1] + bytes(moov) + boxes[b"mdat"][1]
 
 
-def test_unreadable_files(tmp_path: Path) -> None:
+def test_unreadable_files(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     cut = write_video(tmp_path / "cut.mp4", "mp4v")
     os.truncate(cut, cut.stat().st_size // 2)
     (tmp_path / "empty.mp4").touch()
@@ -120,6 +120,7 @@ def test_unreadable_files(tmp_path: Path) -> None:
     for name, text in expected.items():
         with pytest.raises(UsageError, match=text):
             VideoFile(str(tmp_path / name)).open()
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(

@@ -90,12 +90,15 @@ class DataSet:
 
 
 def read_mask(path: Path) -> NDArray[np.bool_]:
-    """A label or field-of-view file as (H, W) bool: anything above 0 counts.
+    """A label or field-of-view file as (H, W) bool: more than half of its largest value counts.
+
+    Releases hold 0 and 1, 0 and 255, or, as DRIVE's second observer, palette greys 3 and 253.
 
     Raises:
         UsageError: the file is missing or unreadable.
     """
-    mask: NDArray[np.bool_] = read_image(path).max(axis=2) > 0
+    values = read_image(path).max(axis=2)
+    mask: NDArray[np.bool_] = values > values.max() / 2
     return mask
 
 

@@ -1,0 +1,118 @@
+"""From a checkpoint to a signed artifact, and whether it still computes the same."""
+
+import json
+from pathlib import Path
+
+import onnx
+import pytest
+import torch
+from artifact_folders import ROOT, python
+from torch import nn
+
+from compile.export import fold_batch_norms, to_onnx
+from compile.parity import Parity, compare
+from edge_vessel import artifact, signing
+from edge_vessel.errors import UsageError
+from edge_vessel.selftest import run_selftest
+from train.metrics import Prediction
+from train.models import create
+from train.models.checkpoint import save_slim
+
+WEIGHTS = ROOT / "train" / "weights" / "m2unet_drive.ckpt"
+REPORT = ROOT / "train" / "results" / "m2unet_drive.json"
+
+
+def _compile(*arguments: str | Path):
+    return python("-W", "ignore", "-m", "compile", *arguments)
+
+
+def test_one_command_makes_a_signed_artifact_that_passes_its_self_test(tmp_path, samples):
+    _, public = signing.generate(tmp_path / "user")
+    done = _compile(WEIGHTS, "-o", tmp_path / "a", "--evaluation", REPORT, "--golden",
+                    samples / "chase_db1_07L.jpg", "--key", tmp_path / "user.key")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    built = artifact.open_artifact(tmp_path / "a", [signing.load_public_key(public)])
+    assert built.manifest.model.parameters == 549_748
+    assert built.manifest.model.multiply_adds == 1_418_860_528
+    assert run_selftest(built, threads=2).passed
+    model = onnx.load_from_string(built.read("model.onnx"))
+    assert {node.op_type for node in model.graph.node} == {
+        "Conv", "Clip", "Add", "Resize", "Concat", "Sigmoid",
+    }  # fmt: skip
+    assert model.opset_import[0].version >= 17
+    assert str(ROOT).encode() not in built.read("model.onnx"), "no path of this machine"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"checkpoint": "none.ckpt"}, "none.ckpt: no such checkpoint"),
+        ({"checkpoint": "README.md"}, "not a checkpoint of `train fit`"),
+        ({"--evaluation": "README.md"}, "not a report of `train evaluate`"),
+        ({"--golden": "README.md"}, "not an image"),
+        ({"--size": "100"}, "multiple of 16"),
+        ({"--key": "none.key"}, "none.key"),
+    ],
+)
+def test_wrong_calls_are_one_line(tmp_path, samples, change, says):
+    options = {
+        "checkpoint": WEIGHTS,
+        "-o": tmp_path / "a",
+        "--evaluation": REPORT,
+        "--golden": samples / "chase_db1_07L.jpg",
+    } | change
+    checkpoint = options.pop("checkpoint")
+    done = _compile(checkpoint, *(part for pair in options.items() for part in pair))
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "a").exists()
+
+
+def test_folding_takes_every_batch_norm_of_the_network():
+    network = create("m2unet").eval()
+    norms = sum(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+    image = torch.rand(1, 3, 32, 32)
+    with torch.inference_mode():
+        before = network(image)
+        assert fold_batch_norms(network) == norms == 51
+        assert torch.allclose(network(image), before, atol=1e-4)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+
+
+def test_a_network_in_training_mode_is_refused():
+    with pytest.raises(UsageError, match="training mode"):
+        to_onnx(create("m2unet"), 64)
+
+
+def _prediction(values) -> Prediction:
+    probability = torch.tensor([values]).numpy()
+    return Prediction("x", probability, probability > 0.4, probability >= 0)
+
+
+def test_parity_is_lost_by_a_difference_or_another_dice():
+    one = _prediction([0.2, 0.6, 0.7])
+    assert compare([one], [one], 0.5).holds
+    assert not compare([one], [_prediction([0.2, 0.6, 0.7002])], 0.5).holds
+    assert not Parity(1, 1e-6, 0.0, 0.5, 0.80004, 0.80006).holds
+
+
+@pytest.mark.data
+@pytest.mark.slow
+@pytest.mark.parametrize("other", [False, True], ids=["its own", "another network's"])
+def test_parity_with_a_checkpoint_on_drive(data, tmp_path, other):
+    checkpoint = WEIGHTS
+    if other:
+        checkpoint = tmp_path / "other.ckpt"
+        save_slim(checkpoint, "m2unet", create("m2unet"))
+    bundled = ROOT / "edge_vessel" / "models" / "m2unet-fundus-544"
+    done = python("-m", "compile.parity", checkpoint, bundled, "--data", data, "--json")
+    found = json.loads(done.stdout)
+    assert found["images"] == 20
+    if other:
+        assert done.returncode == 4
+        assert "parity is lost" in done.stderr
+    else:
+        assert done.returncode == 0, done.stderr
+        assert found["max_abs_difference"] < 1e-4
+        assert round(found["dice_before"], 4) == round(found["dice_after"], 4)

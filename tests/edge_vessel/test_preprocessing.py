@@ -1,0 +1,83 @@
+"""Into the network's square and back to the camera's pixels."""
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge_vessel.preprocessing import OFFSET, SCALE, Crop, FieldOfView, normalise
+
+SIZE = 544
+
+
+def test_normalise_spans_minus_one_to_one():
+    image = np.array([[[0, 127, 255]]], np.uint8)
+    planar = normalise(image)
+    assert planar.shape == (3, 1, 1)
+    assert planar.dtype == np.float32
+    assert planar.ravel() == pytest.approx([-1.0, 127 * SCALE + OFFSET, 1.0], abs=1e-6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    height=st.integers(300, 1600),
+    width=st.integers(300, 1600),
+    x=st.floats(0.3, 0.7),
+    y=st.floats(0.3, 0.7),
+    share=st.floats(0.3, 0.7),
+    seed=st.integers(0, 2**16),
+)
+def test_a_mask_drawn_in_camera_pixels_survives_the_round_trip(height, width, x, y, share, seed):
+    fov = FieldOfView(x * width, y * height, share * min(height, width))
+    crop = Crop.around(fov, height, width, SIZE)
+    inside = fov.mask(height, width)
+    drawn = np.zeros((height, width, 3), np.uint8)
+    random = np.random.default_rng(seed)
+    thickness = max(3, round(3.5 * crop.side / SIZE))
+    for _ in range(6):
+        angle, reach = random.uniform(0, 2 * np.pi), random.uniform(0.3, 0.9) * fov.radius
+        end = (fov.centre_x + reach * np.cos(angle), fov.centre_y + reach * np.sin(angle))
+        start = (round(fov.centre_x), round(fov.centre_y))
+        cv2.line(drawn, start, (round(end[0]), round(end[1])), (255, 255, 255), thickness)
+    mask = (drawn[..., 0] > 0) & inside
+    seen = crop.to_network(mask[..., None].repeat(3, axis=2).astype(np.uint8) * 255)
+    back = crop.to_camera(seen[..., 0].astype(np.float32) / 255) >= 0.5
+    assert back.shape == (height, width)
+    dice = 2 * (mask & back).sum() / max(1, mask.sum() + back.sum())
+    assert dice > 0.9
+    rows, columns = np.nonzero(mask)
+    rows_back, columns_back = np.nonzero(back)
+    pixel = crop.side / SIZE  # centroids agree to a fifth of a network pixel: nothing is shifted
+    assert rows.mean() == pytest.approx(rows_back.mean(), abs=max(0.2, 0.2 * pixel))
+    assert columns.mean() == pytest.approx(columns_back.mean(), abs=max(0.2, 0.2 * pixel))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    height=st.integers(500, 700),
+    width=st.integers(500, 700),
+    x=st.integers(200, 400),
+    y=st.integers(200, 400),
+    radius=st.floats(262.0, 272.0),
+)
+def test_at_the_networks_own_scale_the_way_back_is_exact(height, width, x, y, radius):
+    crop = Crop.around(FieldOfView(x, y, radius), height, width, SIZE)
+    assert crop.side == SIZE
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    back = crop.to_camera(crop.to_network(image)[..., 0].astype(np.float32))
+    rows = slice(max(crop.top, 0), min(crop.top + SIZE, height))
+    columns = slice(max(crop.left, 0), min(crop.left + SIZE, width))
+    assert (back[rows, columns] == image[rows, columns, 0]).all()
+    outside = np.ones((height, width), bool)
+    outside[rows, columns] = False
+    assert (back[outside] == 0).all()
+
+
+def test_square_over_the_frames_edge_is_black_there():
+    image = np.full((400, 300, 3), 200, np.uint8)
+    crop = Crop.around(FieldOfView(150, 200, 250), 400, 300, SIZE)
+    seen = crop.to_network(image)
+    assert seen.shape == (SIZE, SIZE, 3)
+    assert seen[0, 0].tolist() == [0, 0, 0]
+    assert seen[SIZE // 2, SIZE // 2].tolist() == [200, 200, 200]

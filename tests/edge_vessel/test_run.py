@@ -1,0 +1,315 @@
+"""`python -m edge_vessel.run` as its users call it: processes, files, signals, exit codes."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from artifact_folders import ROOT, TARGET, python, write
+from needs import unavailable
+
+from edge_vessel import artifact, signing
+from edge_vessel.manifest import Target
+from train.data.dataset import load
+from train.data.drive import DRIVE
+
+TINY = ["--allow-unsigned", "--model"]
+
+
+def run(*arguments: str | Path, **options) -> subprocess.CompletedProcess[str]:
+    """Runs it; a traceback is a failure wherever it stands."""
+    done = python("-m", "edge_vessel.run", *arguments, **options)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory) -> Path:
+    """An unsigned artifact that loads at once."""
+    return write(tmp_path_factory.mktemp("artifact") / "tiny")
+
+
+def lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_the_samples_become_vessel_maps(tmp_path, samples):
+    done = run("--input", samples, "--output", tmp_path, "--jsonl", tmp_path / "f.jsonl",
+               "--save", "mask,overlay,probability")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "pictures:" in done.stdout
+    *frames, summary = lines(tmp_path / "f.jsonl")
+    assert [frame["status"] for frame in frames] == ["ok"] * 3
+    assert summary["type"] == "summary"
+    assert summary["processed"] == 3
+    assert summary["stages"]["total"]["p50_ms"] > 0
+    for frame in frames:
+        photograph = cv2.imread(str(samples / f"{frame['name']}.jpg"))
+        mask = cv2.imread(str(tmp_path / f"{frame['name']}_mask.png"), cv2.IMREAD_UNCHANGED)
+        probability = cv2.imread(
+            str(tmp_path / f"{frame['name']}_probability.png"), cv2.IMREAD_UNCHANGED
+        )
+        assert mask.shape == photograph.shape[:2] == probability.shape
+        assert probability.dtype == np.uint16
+        assert 0.05 < frame["vessel_density"] < 0.25
+
+
+@pytest.mark.data
+def test_dice_on_a_photograph_of_drive_in_camera_pixels(tmp_path, data):
+    record = DRIVE.records(data, "test")[0]
+    done = run("--input", record.image, "--output", tmp_path, "--save", "mask")
+    assert done.returncode == 0, done.stderr
+    mask = cv2.imread(str(tmp_path / "01_test_mask.png"), cv2.IMREAD_UNCHANGED) > 0
+    label = load(record).label
+    dice = 2 * (mask & label).sum() / (mask.sum() + label.sum())
+    assert mask.shape == label.shape
+    assert dice >= 0.78
+
+
+def test_json_is_one_document_and_nothing_else(tiny):
+    done = run("--input", "synthetic:frames=3", *TINY, tiny, "--json", "--jsonl", os.devnull)
+    document = json.loads(done.stdout)
+    assert document["processed"] == 3
+    assert document["power"]["kind"] in ("none", "measured", "estimated")
+    assert "no trusted key signed it" in done.stderr
+
+
+def test_lines_on_stdout_leave_the_table_to_stderr(tiny):
+    done = run("--input", "synthetic:frames=2", *TINY, tiny, "--jsonl", "-")
+    assert [json.loads(line)["type"] for line in done.stdout.splitlines()] == [
+        "frame",
+        "frame",
+        "summary",
+    ]
+    assert "p95 ms" in done.stderr
+
+
+def test_files_go_to_a_folder_even_when_none_is_named(tiny, tmp_path, samples):
+    done = subprocess.run(
+        [sys.executable, "-m", "edge_vessel.run", "--input", samples / "chase_db1_07L.jpg",
+         *TINY, tiny],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert sorted(p.name for p in (tmp_path / "vessels").iterdir()) == [
+        "chase_db1_07L_mask.png",
+        "chase_db1_07L_overlay.png",
+    ]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_a_signal_finishes_the_frame_and_prints_the_summary(tiny, tmp_path, number):
+    path = tmp_path / "f.jsonl"
+    command = [sys.executable, "-m", "edge_vessel.run", "--input", "synthetic:fps=20"]
+    process = subprocess.Popen(
+        [*command, *TINY, str(tiny), "--jsonl", str(path), "--output", str(tmp_path / "o")],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while not (path.exists() and path.read_text().count("\n") >= 3):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    assert "p95 ms" in out
+    *frames, summary = lines(path)
+    assert summary["type"] == "summary"
+    masks = {p.name for p in (tmp_path / "o").glob("*_mask.png")}
+    assert len(masks) == len(frames) == summary["processed"]
+    assert not [p for p in (tmp_path / "o").iterdir() if p.name.startswith(".")]
+
+
+def test_the_preview_is_served(tiny):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "edge_vessel.run", "--input", "synthetic:fps=20"]
+    process = subprocess.Popen(
+        [*command, *TINY, str(tiny), "--serve", f"127.0.0.1:{port}"],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        frames, deadline = 0, time.monotonic() + 60
+        while frames < 2 and time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/status") as answer:
+                    frames = json.load(answer)["frames"]
+            except OSError:
+                time.sleep(0.1)
+        assert frames >= 2
+    finally:
+        process.terminate()
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    assert f"preview: http://127.0.0.1:{port}/" in err
+
+
+def _png(image: np.ndarray) -> bytes:
+    return cv2.imencode(".png", image)[1].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code", "says"),
+    [
+        ("missing.png", None, 2, "missing.png: no such file"),
+        ("text.png", b"hello", 2, "text.png: not an image"),
+        ("cut.png", _png(np.zeros((50, 50, 3)))[:60], 2, "cut.png: truncated"),
+        ("one.png", _png(np.zeros((1, 1, 3))), 0, ""),
+        ("grey16.png", _png(np.full((80, 80), 9000, np.uint16)), 0, ""),
+        ("alpha.png", _png(np.full((80, 80, 4), 90, np.uint8)), 0, ""),
+    ],
+)
+def test_inputs(tiny, tmp_path, name, content, code, says):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    done = run("--input", tmp_path / name, *TINY, tiny, "--output", tmp_path / "o")
+    assert done.returncode == code, done.stderr
+    assert says in done.stderr
+    if code and (tmp_path / "o").exists():
+        assert list((tmp_path / "o").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        ([], 2, "no source: name a --camera or an --input"),
+        (["--input", "."], 2, "no images in this folder"),
+        (["--input", "synthetic:", "--threshold", "2"], 2, "threshold 2.0"),
+        (["--input", "synthetic:", "--threads", "0"], 2, "threads 0"),
+        (["--input", "synthetic:", "--threads", "two"], 2, "invalid int value: 'two'"),
+        (["--input", "synthetic:", "--save", "masks"], 2, "mask, overlay, probability"),
+        (["--input", "synthetic:", "--duration", "-1"], 2, "seconds, not negative"),
+        (["--input", "synthetic:", "--max-frames", "0"], 2, "a whole number from 1"),
+        (["--input", "synthetic:", "--serve", "8080"], 2, "HOST:PORT"),
+        (["--input", "synthetic:", "--output", "/proc/nowhere"], 2, "/proc/nowhere"),
+        (["--input", "synthetic:", "--jsonl", "/proc/x/f.jsonl"], 2, "/proc/x/f.jsonl"),
+        (["--input", "synthetic:", "--json", "--jsonl", "-"], 2, "both write to stdout"),
+        (["--input", "synthetic:", "--model", "nowhere"], 2, "nowhere: no such artifact"),
+        (["--input", "synthetic:", "--trusted-key", "no.pem"], 2, "no.pem"),
+        (["--input", "gopher://eye"], 2, "unknown scheme 'gopher'"),
+        (["--camera", "41", "--camera-timeout", "0.3"], 3, "/dev/video41"),
+        (["--camera", "0", "--camera-size", "big"], 2, "1920x1080"),
+        (["--camera", "0", "--input", "x.png"], 2, "not allowed with"),
+    ],
+)
+def test_wrong_calls_are_one_line(tmp_path, arguments, code, says):
+    done = subprocess.run(
+        [sys.executable, "-m", "edge_vessel.run", *arguments],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    (line,) = [x for x in done.stderr.splitlines() if "error: " in x]
+    assert says in line
+
+
+def test_a_port_in_use(tiny):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = run("--input", "synthetic:", *TINY, tiny, "--serve", f"127.0.0.1:{port}")
+    assert done.returncode == 3
+    assert str(port) in done.stderr
+
+
+def _changed_byte(folder: Path) -> None:
+    content = bytearray((folder / "model.onnx").read_bytes())
+    content[100] ^= 1
+    (folder / "model.onnx").write_bytes(content)
+
+
+def _missing_file(folder: Path) -> None:
+    (folder / "golden.npz").unlink()
+
+
+def _unsigned(folder: Path) -> None:
+    (folder / "manifest.sig").unlink()
+
+
+def _unknown_schema(folder: Path) -> None:
+    text = (folder / "manifest.json").read_text()
+    (folder / "manifest.json").write_text(text.replace('"schema_version":1', '"schema_version":9'))
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (_changed_byte, "model.onnx: was changed"),
+        (_missing_file, "golden.npz"),
+        (_unsigned, "there is no signature"),
+        (_unknown_schema, "none of the 1 trusted keys"),
+        (lambda _: None, ""),
+    ],
+    ids=["a changed byte", "a missing file", "no signature", "another schema", "sound"],
+)
+def test_artifacts(tmp_path, damage, says):
+    _, public = signing.generate(tmp_path / "user")
+    folder = write(tmp_path / "a", signing.load_private_key(tmp_path / "user.key"))
+    damage(folder)
+    done = run("--input", "synthetic:frames=1", "--model", folder, "--trusted-key", public,
+               "--output", tmp_path / "o")  # fmt: skip
+    assert done.returncode == (4 if says else 0), done.stderr
+    assert says in done.stderr
+    assert (tmp_path / "o").exists() != bool(says)
+
+
+def test_another_keys_signature_and_another_cpus_target(tmp_path):
+    _, own = signing.generate(tmp_path / "own")
+    signing.generate(tmp_path / "other")
+    key = signing.load_private_key(tmp_path / "other.key")
+    folder = write(tmp_path / "a", key)
+    done = run("--input", "synthetic:", "--model", folder, "--trusted-key", own)
+    assert done.returncode == 4
+    assert "none of the 1 trusted keys" in done.stderr
+    elsewhere = Target("riscv64-linux-gnu", "sifive-u74", (), TARGET.threads, TARGET.memory_mb)
+    native = write(tmp_path / "b", signing.load_private_key(tmp_path / "own.key"), elsewhere)
+    done = run("--input", "synthetic:", "--model", native, "--trusted-key", own)
+    assert done.returncode == 4
+    assert "riscv64" in done.stderr
+
+
+def test_a_full_disk_ends_the_run_and_leaves_nothing_half_written(tiny, tmp_path):
+    full = tmp_path / "full"
+    full.mkdir()
+    if (
+        os.geteuid()
+        or subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(full)], check=False
+        ).returncode
+    ):
+        unavailable("mounting a small file system needs root")
+    try:
+        done = run("--input", "synthetic:frames=50", *TINY, tiny, "--output", full)
+        left = sorted(full.iterdir())
+        assert done.returncode == 3
+        assert "No space left on device" in done.stderr
+        assert "p95 ms" in done.stdout, "the summary is printed all the same"
+        assert all(cv2.imread(str(path)) is not None for path in left)
+        assert not [path for path in left if path.name.startswith(".")]
+    finally:
+        subprocess.run(["umount", str(full)], check=True)
+
+
+def test_list_cameras_as_json():
+    done = run("--list-cameras", "--json")
+    assert done.returncode == 0
+    assert isinstance(json.loads(done.stdout), list)
+
+
+def test_the_bundled_artifact_is_pinned_and_passes_its_self_test():
+    done = python("-m", "edge_vessel.artifact", "verify", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["trust"] == "pinned"
+    assert artifact.open_artifact(Path(ROOT / "edge_vessel/models/m2unet-fundus-544"), ())
