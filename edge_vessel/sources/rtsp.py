@@ -19,7 +19,6 @@ from edge_vessel.errors import DeviceError, UsageError
 from edge_vessel.sources.base import Frame
 from edge_vessel.sources.pixel_formats import Image
 
-_OPENCV_ERRORS = 2  # cv::utils::logging::LOG_LEVEL_ERROR
 _PORTS = {"rtsp": 554, "rtsps": 322}
 # FFmpeg gives up by itself after this, so that a thread left behind ends.
 _ABANDONED_S = 10.0
@@ -45,7 +44,7 @@ def quiet_ffmpeg() -> None:
     """
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     if "OPENCV_LOG_LEVEL" not in os.environ:
-        cv2.setLogLevel(_OPENCV_ERRORS)
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
 
 
 class Rtsp:

@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -104,7 +105,7 @@ def index_first(whole: bytes) -> bytes:
     return boxes[b"ftyp"][1] + bytes(moov) + boxes[b"mdat"][1]
 
 
-def test_unreadable_files(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_unreadable_files(tmp_path: Path) -> None:
     cut = write_video(tmp_path / "cut.mp4", "mp4v")
     os.truncate(cut, cut.stat().st_size // 2)
     (tmp_path / "empty.mp4").touch()
@@ -120,7 +121,24 @@ def test_unreadable_files(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> 
     for name, text in expected.items():
         with pytest.raises(UsageError, match=text):
             VideoFile(str(tmp_path / name)).open()
-    assert capfd.readouterr() == ("", "")
+
+
+def test_ffmpeg_adds_no_lines_of_its_own(tmp_path: Path) -> None:
+    """In a process of its own, as FFmpeg takes its level once."""
+    cut = write_video(tmp_path / "cut.mp4", "mp4v")
+    os.truncate(cut, cut.stat().st_size // 2)
+    code = (
+        "import sys\n"
+        "from edge_vessel.errors import UsageError\n"
+        "from edge_vessel.sources.video import VideoFile\n"
+        "try: VideoFile(sys.argv[1]).open()\n"
+        "except UsageError as error: sys.exit(f'one line: {error}')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(cut)], capture_output=True, text=True, check=False
+    )
+    assert done.stderr.startswith("one line: ")
+    assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
