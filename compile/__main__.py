@@ -1,8 +1,10 @@
 """`python -m compile CHECKPOINT -o FOLDER`: export, golden self-test, manifest, signature."""
 
 import argparse
+import hashlib
 import json
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,15 +13,19 @@ import onnxruntime
 from torch import nn
 
 from compile.export import to_onnx
-from compile.golden import golden_bytes
+from compile.golden import golden_bytes, onnx_predictor
+from compile.parity import compare
 from edge_vessel import artifact as artifacts
 from edge_vessel import signing
-from edge_vessel.errors import EdgeVesselError, UsageError
+from edge_vessel.errors import ArtifactError, EdgeVesselError, UsageError
 from edge_vessel.manifest import EngineVersion, Input, Manifest, Metric, Model, Output, Target
 from edge_vessel.preprocessing import OFFSET, SCALE
 from edge_vessel.sources.images import read_image
+from train import data as registry
+from train.data.root import data_root
 from train.models.checkpoint import load_network
 from train.models.cost import multiply_adds, parameters
+from train.predict import predictions, torch_predictor
 
 _A_PRIORI = "a priori: best on the training set"
 
@@ -29,11 +35,14 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         key = signing.load_private_key(options.key) if options.key else None
-        report = _read_report(options.evaluation)
         name, network = load_network(options.checkpoint)
+        report = _read_report(options.evaluation, options.checkpoint)
         image = read_image(options.golden)
-        manifest = _manifest(options, name, network, report)
         content = to_onnx(network, options.size)
+        manifest = _manifest(options, name, network, report)
+        if options.data is not None:
+            parity = _parity(options.data, report, manifest.output.threshold, network, content)
+            manifest = replace(manifest, metrics=(*manifest.metrics, *parity))
         files = {"model.onnx": content, "golden.npz": golden_bytes(content, image, options.size)}
         artifacts.write(options.output, manifest, files, key, overwrite=options.overwrite)
         trusted = () if key is None else (key.public_key(),)
@@ -63,17 +72,42 @@ def _parser() -> argparse.ArgumentParser:
     parse.add_argument(
         "--golden", type=Path, required=True, metavar="IMAGE", help="photograph of the self-test"
     )
+    parse.add_argument(
+        "--data", metavar="DIR", help="data sets: checks parity on the test photographs"
+    )
     parse.add_argument("--key", type=Path, metavar="FILE", help="private key to sign with")
     parse.add_argument("--overwrite", action="store_true")
     return parse
 
 
-def _read_report(path: Path) -> dict[str, Any]:
+def _parity(
+    folder: str, report: dict[str, Any], threshold: float, network: nn.Module, content: bytes
+) -> tuple[Metric, Metric]:
+    """Runs both stages on the test photographs; refuses to build where they differ."""
+    root, dataset = data_root(folder), registry.find(report["dataset"])
+    found = compare(
+        predictions(torch_predictor(network), dataset, root, "test"),
+        predictions(onnx_predictor(content), dataset, root, "test"),
+        threshold,
+    )
+    if not found.holds:
+        raise ArtifactError(f"the export is {found.max_abs_difference:.1e} off: nothing is written")
+    data = f"{dataset.name} test, full frame"
+    return (
+        Metric("onnx", data, "dice pooled", round(found.dice_after, 4)),
+        Metric("onnx", data, "largest difference from torch", found.max_abs_difference),
+    )
+
+
+def _read_report(path: Path, checkpoint: Path) -> dict[str, Any]:
+    """The report of `train evaluate`, which has to be of this very checkpoint."""
     try:
         report: dict[str, Any] = json.loads(path.read_text())
         report["rows"], report["dataset"], report["training_split_sha256"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path}: not a report of `train evaluate`: {error}") from error
+    if report.get("checkpoint_sha256") != hashlib.sha256(checkpoint.read_bytes()).hexdigest():
+        raise UsageError(f"{path}: is about another checkpoint than {checkpoint}: evaluate it")
     return report
 
 

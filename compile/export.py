@@ -1,5 +1,6 @@
 """A checkpoint's network as ONNX: float32 image in, probability out, no training operators."""
 
+import copy
 import io
 import logging
 import warnings
@@ -55,7 +56,7 @@ def to_onnx(network: nn.Module, size: int, dynamic_batch: bool = False) -> bytes
     """The network, its batch norms folded, as an ONNX file.
 
     Args:
-        network: in evaluation mode; it is changed (see `fold_batch_norms`).
+        network: in evaluation mode; it is not changed.
         size: side of the square input, a multiple of the network's own.
         dynamic_batch: leave the batch open; 1 otherwise.
 
@@ -68,6 +69,7 @@ def to_onnx(network: nn.Module, size: int, dynamic_batch: bool = False) -> bytes
     multiple = int(getattr(network, "multiple", 1))
     if size < multiple or size % multiple:
         raise UsageError(f"size {size}: must be a multiple of {multiple}")
+    network = copy.deepcopy(network)
     fold_batch_norms(network)
     # torch.export reads a batch of 1 as a constant.
     example = torch.zeros(2 if dynamic_batch else 1, 3, size, size)

@@ -1,5 +1,6 @@
 """What a source of frames is, and what it hands over."""
 
+import time
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -50,3 +51,8 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Releases the device; harmless when it is closed already."""
+
+
+def live_name(captured_s: float, index: int) -> str:
+    """A name that no other run uses: UTC time and number, "20260131T120000Z-000012"."""
+    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(captured_s))}-{index:06d}"

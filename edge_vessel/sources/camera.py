@@ -9,7 +9,7 @@ import threading
 import time
 
 from edge_vessel.errors import DeviceError, UsageError
-from edge_vessel.sources.base import Frame
+from edge_vessel.sources.base import Frame, live_name
 from edge_vessel.sources.camera_list import CameraInfo, explain, list_cameras, open_camera
 from edge_vessel.sources.camera_mode import Mode, choose_mode, set_mode
 from edge_vessel.sources.pixel_formats import decode
@@ -99,9 +99,8 @@ class Camera:
                 self.damaged += 1
                 continue
             capture_ms = (time.perf_counter() - began_s) * 1000
-            frame = Frame(
-                self._index, f"frame-{self._index:06d}", image, payload.captured_s, capture_ms
-            )
+            name = live_name(payload.captured_s, self._index)
+            frame = Frame(self._index, name, image, payload.captured_s, capture_ms)
             self._index += 1
             return frame
 

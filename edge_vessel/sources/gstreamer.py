@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_vessel.errors import DeviceError, UsageError
-from edge_vessel.sources.base import Frame
+from edge_vessel.sources.base import Frame, live_name
 from edge_vessel.sources.child_pipe import ChildPipe
 from edge_vessel.sources.pixel_formats import Image
 from edge_vessel.sources.rtsp import redact
@@ -118,7 +118,8 @@ class GStreamer:
         captured_s, began_s = time.time(), time.perf_counter()
         image = to_rgb(planes)
         capture_ms = (time.perf_counter() - began_s) * 1000
-        frame = Frame(self._index, f"frame-{self._index:06d}", image, captured_s, capture_ms)
+        name = live_name(captured_s, self._index)
+        frame = Frame(self._index, name, image, captured_s, capture_ms)
         self._index += 1
         self._idle_since_s = time.monotonic()
         return frame

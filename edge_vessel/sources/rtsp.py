@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from edge_vessel.errors import DeviceError, UsageError
-from edge_vessel.sources.base import Frame
+from edge_vessel.sources.base import Frame, live_name
 from edge_vessel.sources.pixel_formats import Image
 
 _PORTS = {"rtsp": 554, "rtsps": 322}
@@ -98,7 +98,8 @@ class Rtsp:
             self.close()
             raise DeviceError(f"{self.uri}: {taken}")
         image, captured_s, capture_ms = taken
-        frame = Frame(self._index, f"frame-{self._index:06d}", image, captured_s, capture_ms)
+        name = live_name(captured_s, self._index)
+        frame = Frame(self._index, name, image, captured_s, capture_ms)
         self._index += 1
         return frame
 

@@ -66,7 +66,8 @@ class VideoFile:
             return None
         image = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
         capture_ms = (time.perf_counter() - began_s) * 1000
-        frame = Frame(self._index, f"frame-{self._index:06d}", image, time.time(), capture_ms)
+        name = f"{self._path.stem}-{self._index:06d}"
+        frame = Frame(self._index, name, image, time.time(), capture_ms)
         self._index += 1
         return frame
 

@@ -20,7 +20,7 @@ from edge_vessel.sources.camera import Camera
 from edge_vessel.sources.camera_list import list_cameras
 
 LONG_S = 60.0  # emulation is slow: a deadline that no healthy camera misses
-ATTEMPTS = 120
+ATTEMPTS = 800
 
 # drivers/media/test-drivers/vivid/vivid-ctrls.c
 VIVID_BASE = 0x00F0F000
@@ -230,11 +230,32 @@ def scene_vivid() -> None:
     tell(disconnected=failure(lambda: [camera.read(LONG_S) for _ in range(6)]))
 
 
-def scene_run() -> None:
-    """`guest_camera.py run COMMAND...`: with the camera plugged in; ends with its exit code."""
+def lines(path: Path) -> list[dict]:
+    text = path.read_text() if path.exists() else ""
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def scene_runtime() -> None:
+    """The product's own command: a power sensor, a camera, the cable out and in again."""
+    sensor = [sys.executable, "/opt/board/powerset.py", "start", "5.0", "1.8"]
+    subprocess.run(sensor, check=True, stdout=subprocess.DEVNULL)
+    path = Path("frames.jsonl")
+    command = [sys.executable, "-m", "edge_vessel.run", "--camera", "0", "--max-frames", "4"]
+    command += ["--jsonl", str(path), "--output", "maps", "--save", "mask", "--json"]
+
+    def seen(**wanted: str) -> bool:
+        return any(wanted.items() <= line.items() for line in lines(path))
+
+    camera = plug_in("images")
+    with Path("summary.json").open("w") as out:
+        run = subprocess.Popen([*command, "--camera-timeout", "200"], stdout=out)
+    until(lambda: seen(type="frame") or run.poll() is not None, "no frame")
+    camera.kill()
+    camera.wait()
+    until(lambda: seen(type="camera", state="lost") or run.poll() is not None, "not lost")
     with usb_camera("images"):
-        code = subprocess.call(sys.argv[2:])
-    sys.exit(code)
+        tell(recovered=run.wait())
+    tell(doctor=subprocess.call([sys.executable, "-m", "edge_vessel.doctor"]))
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def test_every_frame_in_order(tmp_path: Path, suffix: str, codec: str) -> None:
         video.open()
         frames = list(iter(lambda: video.read(1.0), None))
         assert [f.index for f in frames] == list(range(FRAMES))
-        assert frames[7].name == "frame-000007"
+        assert frames[7].name == "eye-000007"
         for frame in frames:
             assert frame.image.shape == (SIZE[1], SIZE[0], 3)
             assert frame.image.dtype == np.uint8
