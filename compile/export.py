@@ -1,16 +1,24 @@
-"""A checkpoint's network as ONNX: float32 image in, probability out, no training operators."""
+"""`python -m compile.export`: a checkpoint's network as ONNX.
 
+float32 image in, probability out, batch norms folded, no training operators.
+"""
+
+import argparse
 import copy
 import io
 import logging
+import sys
 import warnings
 from itertools import pairwise
+from pathlib import Path
 
 import onnx
 import torch
 from torch import Tensor, nn
 
-from edge_vessel.errors import UsageError
+from edge_vessel.atomic import write_file
+from edge_vessel.errors import EdgeVesselError, UsageError
+from train.models.checkpoint import load_network
 
 OPSET = 18
 INPUT, OUTPUT = "image", "probability"
@@ -110,3 +118,30 @@ def _strip(model: onnx.ModelProto) -> None:
         del tensor.metadata_props[:]
     del model.graph.metadata_props[:]
     del model.metadata_props[:]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Writes one ONNX file, whole or not at all."""
+    parse = argparse.ArgumentParser(prog="python -m compile.export", description=__doc__)
+    parse.add_argument("checkpoint", type=Path)
+    parse.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+    parse.add_argument("--size", type=int, default=544, metavar="PX")
+    parse.add_argument("--dynamic-batch", action="store_true", help="leave the batch open")
+    options = parse.parse_args(arguments)
+    try:
+        name, network = load_network(options.checkpoint)
+        content = to_onnx(network, options.size, options.dynamic_batch)
+        write_file(options.output, content)
+    except EdgeVesselError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit_code
+    batch = "any" if options.dynamic_batch else "1"
+    sys.stdout.write(
+        f"{options.output}: {name}, batch {batch}, {options.size}x{options.size}, opset {OPSET}, "
+        f"{len(content)} bytes\n"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -69,6 +69,18 @@ def test_wrong_calls_are_one_line(tmp_path, samples, change, says):
     assert not (tmp_path / "a").exists()
 
 
+def test_the_export_command_writes_either_batch(tmp_path):
+    for more, batch in ([], 1), (["--dynamic-batch"], "batch"):
+        path = tmp_path / "m.onnx"
+        done = python("-m", "compile.export", WEIGHTS, "-o", path, "--size", "64", *more)
+        assert done.returncode == 0, done.stderr
+        first = onnx.load(path).graph.input[0].type.tensor_type.shape.dim[0]
+        assert (first.dim_param or first.dim_value) == batch
+    done = python("-m", "compile.export", WEIGHTS, "-o", tmp_path / "no" / "m.onnx")
+    assert done.returncode == 3
+    assert "m.onnx: cannot be written" in done.stderr
+
+
 def test_folding_takes_every_batch_norm_of_the_network():
     network = create("m2unet").eval()
     norms = sum(isinstance(module, nn.BatchNorm2d) for module in network.modules())

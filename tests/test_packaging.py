@@ -1,0 +1,58 @@
+"""What the wheel installs, and what the base needs."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_the_runtime_and_its_model_alone(tmp_path):
+    subprocess.run(
+        [sys.executable, "-m", "pip", "-q", "wheel", "--no-deps", "-w", str(tmp_path), str(ROOT)],
+        check=True,
+    )
+    (wheel,) = tmp_path.glob("edge_vessel-*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"edge_vessel"}
+    model = "edge_vessel/models/m2unet-fundus-544/"
+    assert {name for name in names if name.startswith(model)} == {
+        model + "manifest.json",
+        model + "model.onnx",
+        model + "golden.npz",
+    }
+    assert "edge_vessel/py.typed" in names
+    assert wheel.stat().st_size < 5e6
+
+
+def test_the_runtime_imports_nothing_of_the_workstation():
+    """No torch, no compiler, no window toolkit; numpy, OpenCV, ONNX Runtime, psutil, rich only."""
+    script = """
+import sys
+import edge_vessel.run, edge_vessel.doctor, edge_vessel.artifact_cli
+foreign = {"torch", "onnx", "tvm", "lightning", "kornia", "skimage", "scipy", "pygame", "train",
+           "compile", "bench", "deploy"}
+print(sorted(foreign & {name.split(".")[0] for name in sys.modules}))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_one_way_of_imports():
+    """edge_vessel imports none of the others; bench and deploy import edge_vessel alone."""
+    for folder, forbidden in {
+        "edge_vessel": ("train", "compile", "bench", "deploy"),
+        "train": ("compile", "bench", "deploy"),
+        "compile": ("bench", "deploy"),
+    }.items():
+        for path in (ROOT / folder).rglob("*.py"):
+            for line in path.read_text().splitlines():
+                words = line.split()
+                if words[:1] in (["import"], ["from"]):
+                    assert words[1].split(".")[0] not in forbidden, f"{path}: {line}"
