@@ -7,39 +7,24 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from edge_vessel import manifest as manifests
 from edge_vessel import models, signing
 from edge_vessel.artifact import Artifact, open_artifact, sign
-from edge_vessel.errors import ArtifactError, DeviceError, EdgeVesselError
+from edge_vessel.command_line import ResultConsole, add_threads_flag, add_trust_flags, guarded
+from edge_vessel.errors import ArtifactError, EdgeVesselError
 from edge_vessel.json_text import strict_json
 from edge_vessel.selftest import TOLERANCE, run_selftest
 
-MAX_THREADS = 1024
 WORDS = {"True": "yes", "False": "no", "None": "none"}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns its exit code: 0, or that of the error tree."""
     options = _parser().parse_args(arguments)
-    try:
-        options.command(options)
-        sys.stdout.flush()
-    except EdgeVesselError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return error.exit_code
-    except OSError as error:
-        # Nobody reads (head, less) or the disk is full: the flush at exit must not complain again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):
-            sys.stderr.write(f"error: stdout: cannot be written: {error.strerror}\n")
-            return DeviceError.exit_code
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return guarded(lambda: options.command(options) or 0)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -56,17 +41,9 @@ def _parser() -> argparse.ArgumentParser:
             "path", type=Path, nargs="?", default=models.default_path(), metavar="PATH",
             help="the artifact's folder (default: the bundled one)",
         )  # fmt: skip
-        command.add_argument(
-            "--trusted-key", type=Path, action="append", default=[], metavar="FILE",
-            help=f"a public key to trust besides {signing.TRUSTED_FOLDER}/*.pem; repeatable",
-        )  # fmt: skip
-        command.add_argument(
-            "--allow-unsigned", action="store_true", help="accept what no trusted key signed"
-        )
+        add_trust_flags(command)
         command.add_argument("--json", action="store_true", help="one JSON document on stdout")
-    verify.add_argument(
-        "--threads", type=_threads, metavar="N", help="of the self-test (default: the manifest's)"
-    )
+    add_threads_flag(verify)
     verify.set_defaults(command=_verify)
     show.set_defaults(command=_show)
     keygen = commands.add_parser("keygen", help="make a key pair: PATH.key and PATH.pub.pem")
@@ -77,13 +54,6 @@ def _parser() -> argparse.ArgumentParser:
     signer.add_argument("--key", type=Path, required=True, metavar="FILE", help="a private key")
     signer.set_defaults(command=_sign)
     return parser
-
-
-def _threads(text: str) -> int:
-    number = int(text) if text.isascii() and text.isdigit() else 0
-    if not 1 <= number <= MAX_THREADS:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 to {MAX_THREADS}")
-    return number
 
 
 def _verify(options: argparse.Namespace) -> None:
@@ -132,7 +102,7 @@ def _show(options: argparse.Namespace) -> None:
             table = Table(*rows[0], title=name, title_justify="left")
             for row in rows:
                 table.add_row(*(Text(str(value), overflow="fold") for value in row.values()))
-            Console(highlight=False).print(table)
+            ResultConsole(highlight=False).print(table)
 
 
 def _keygen(options: argparse.Namespace) -> None:
@@ -177,7 +147,7 @@ def _print_table(title: str, document: dict[str, Any]) -> None:
     table = Table("field", "value", title=title, title_justify="left", show_header=False)
     for name, value in _rows(document):
         table.add_row(name, Text(value, overflow="fold"))
-    Console(highlight=False).print(table)
+    ResultConsole(highlight=False).print(table)
 
 
 def _rows(document: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:

@@ -4,12 +4,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from rich.console import Console
 from rich.text import Text
 
 from edge_vessel.board import Board, read_board
+from edge_vessel.command_line import ResultConsole, add_model_flags, guarded
 from edge_vessel.diagnosis import Check, Wanted, diagnose
 from edge_vessel.json_text import strict_json
 
@@ -32,10 +31,7 @@ def parser() -> argparse.ArgumentParser:
         description="Shows what this board has and whether the main job can run on it.",
         epilog="Exit codes: 0 it can run, 2 usage, 3 the machine, 4 the artifact.",
     )
-    parse.add_argument("--model", type=Path, metavar="PATH", help="artifact (default: bundled)")
-    parse.add_argument("--trusted-key", type=Path, action="append", default=[], metavar="FILE")
-    parse.add_argument("--allow-unsigned", action="store_true", help="load what nobody signed")
-    parse.add_argument("--threads", type=_threads, metavar="N", help="default: the artifact's own")
+    add_model_flags(parse)
     parse.add_argument("--json", action="store_true", help="one JSON document")
     return parse
 
@@ -46,10 +42,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wanted = Wanted(
         options.model, tuple(options.trusted_key), options.allow_unsigned, options.threads
     )
+    return guarded(lambda: _report(wanted, options.json))
+
+
+def _report(wanted: Wanted, as_json: bool) -> int:
     board = read_board()
     checks = tuple(diagnose(board, wanted))
     report = Report(max(check.exit_code for check in checks), checks, board)
-    if options.json:
+    if as_json:
         sys.stdout.write(strict_json(report) + "\n")
     else:
         _print(report)
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _print(report: Report) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    console = ResultConsole(highlight=False, soft_wrap=True)
     width = max(len(check.name) for check in report.checks)
     for check in report.checks:
         # A camera's name comes from its own firmware: nothing in it may steer the terminal.
@@ -71,12 +71,6 @@ def _print(report: Report) -> None:
 
 def _shown(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
-def _threads(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: a whole number from 1")
-    return int(text)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import resource
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -40,7 +41,7 @@ class Summary:
 
 
 def summarise(
-    source: str, segmenter: Segmenter, outcome: Outcome, power: Energy, output: str | None
+    source: str, segmenter: Segmenter, outcome: Outcome, power: Energy, output: Path | None
 ) -> Summary:
     """Puts together what the pipeline, the segmenter and the meter know."""
     progress = outcome.progress
@@ -62,7 +63,7 @@ def summarise(
         stages=progress.stages,
         peak_rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         power=power,
-        output=output,
+        output=None if output is None else str(output),
         error=None if outcome.fault is None else str(outcome.fault),
         exit_code=outcome.exit_code,
     )

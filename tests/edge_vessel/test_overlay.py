@@ -75,7 +75,7 @@ def test_it_fits_with_its_proportions(
     height: int, width: int, fit: tuple[int, int], expected: tuple[int, int]
 ) -> None:
     image = np.zeros((height, width, 3), np.uint8)
-    assert fitted_overlay(image, None, *fit).shape == (*expected, 3)
+    assert fitted_overlay(image, image[..., 0] > 0, *fit).shape == (*expected, 3)
 
 
 @pytest.mark.parametrize("side", [900, 480, 200, 90])

@@ -184,9 +184,9 @@ def test_inputs(tiny, tmp_path, name, content, code, says):
     [
         ([], 2, "no source: name a --camera or an --input"),
         (["--input", "."], 2, "no images in this folder"),
-        (["--input", "synthetic:", "--threshold", "2"], 2, "threshold 2.0"),
-        (["--input", "synthetic:", "--threads", "0"], 2, "threads 0"),
-        (["--input", "synthetic:", "--threads", "two"], 2, "invalid int value: 'two'"),
+        (["--input", "synthetic:", "--threshold", "2"], 2, "'2': a probability between 0 and 1"),
+        (["--input", "synthetic:", "--threads", "0"], 2, "'0': a whole number from 1"),
+        (["--input", "synthetic:", "--threads", "two"], 2, "'two': a whole number from 1"),
         (["--input", "synthetic:", "--save", "masks"], 2, "mask, overlay, probability"),
         (["--input", "synthetic:", "--duration", "-1"], 2, "seconds, not negative"),
         (["--input", "synthetic:", "--max-frames", "0"], 2, "a whole number from 1"),
@@ -240,7 +240,9 @@ def _unsigned(folder: Path) -> None:
 
 def _unknown_schema(folder: Path) -> None:
     text = (folder / "manifest.json").read_text()
-    (folder / "manifest.json").write_text(text.replace('"schema_version":1', '"schema_version":9'))
+    assert '"schema_version": 1' in text
+    changed = text.replace('"schema_version": 1', '"schema_version": 9')
+    (folder / "manifest.json").write_text(changed)
 
 
 @pytest.mark.parametrize(
@@ -263,6 +265,18 @@ def test_artifacts(tmp_path, damage, says):
     assert done.returncode == (4 if says else 0), done.stderr
     assert says in done.stderr
     assert (tmp_path / "o").exists() != bool(says)
+
+
+def test_an_unknown_schema_version_that_its_owner_signed(tmp_path):
+    _, public = signing.generate(tmp_path / "user")
+    key = signing.load_private_key(tmp_path / "user.key")
+    folder = write(tmp_path / "a", key)
+    _unknown_schema(folder)
+    content = (folder / "manifest.json").read_bytes()
+    (folder / "manifest.sig").write_bytes(signing.sign(content, key))
+    done = run("--input", "synthetic:", "--model", folder, "--trusted-key", public)
+    assert done.returncode == 4
+    assert "schema_version: 9 is unknown" in done.stderr
 
 
 def test_another_keys_signature_and_another_cpus_target(tmp_path):
@@ -300,6 +314,35 @@ def test_a_full_disk_ends_the_run_and_leaves_nothing_half_written(tiny, tmp_path
         assert not [path for path in left if path.name.startswith(".")]
     finally:
         subprocess.run(["umount", str(full)], check=True)
+
+
+def test_lines_onto_a_full_disk_still_end_with_the_summary(tiny):
+    done = run("--input", "synthetic:frames=3", *TINY, tiny, "--jsonl", "/dev/full")
+    assert done.returncode == 3
+    assert done.stderr.count("No space left on device") == 1
+    assert "p95 ms" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("target", "code", "says"),
+    [("/dev/full", 3, "stdout: cannot be written: No space left"), ("a pipe", 0, "")],
+)
+def test_stdout_that_cannot_be_written(tiny, target, code, says):
+    command = [sys.executable, "-m", "edge_vessel.run", "--input", "synthetic:frames=2", *TINY]
+    if target == "a pipe":
+        reader, writer = os.pipe()
+        os.close(reader)
+    else:
+        writer = os.open(target, os.O_WRONLY)
+    done = subprocess.run(
+        [*command, str(tiny)], cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+    os.close(writer)
+    assert done.returncode == code, done.stderr
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
 
 
 def test_list_cameras_as_json():

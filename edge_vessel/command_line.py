@@ -1,0 +1,101 @@
+"""What every command has in common: how it ends, and the flags that mean the same everywhere."""
+
+import argparse
+import errno
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from edge_vessel.errors import DeviceError, EdgeVesselError
+
+MAX_THREADS = 1024
+_INTERRUPTED = 130  # 128 + SIGINT, as shells count
+
+
+class ResultConsole(Console):
+    """Tables on stdout. rich would end the process with 1 where the reader has left."""
+
+    def on_broken_pipe(self) -> None:
+        """Leaves it to `guarded`."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
+def guarded(command: Callable[[], int]) -> int:
+    """Runs a command; a foreseeable fault becomes one line on stderr and its exit code.
+
+    A reader of stdout that has left (head, less) is no fault; a full disk behind stdout is.
+    """
+    try:
+        code = command()
+        sys.stdout.flush()
+    except EdgeVesselError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except OSError as error:
+        # The interpreter flushes stdout once more at its exit, and must not complain again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            return 0
+        sys.stderr.write(f"error: stdout: cannot be written: {error.strerror}\n")
+        return DeviceError.exit_code
+    return code
+
+
+def add_trust_flags(parser: argparse.ArgumentParser) -> None:
+    """`--trusted-key FILE`, repeatable, and `--allow-unsigned`."""
+    parser.add_argument(
+        "--trusted-key",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a public key to trust besides those of the device; repeatable",
+    )
+    parser.add_argument(
+        "--allow-unsigned", action="store_true", help="accept what no trusted key signed"
+    )
+
+
+def add_model_flags(parser: argparse.ArgumentParser) -> None:
+    """`--model PATH`, the flags of its trust, and `--threads N`."""
+    parser.add_argument("--model", type=Path, metavar="PATH", help="artifact (default: bundled)")
+    add_trust_flags(parser)
+    add_threads_flag(parser)
+
+
+def add_threads_flag(parser: argparse.ArgumentParser) -> None:
+    """`--threads N`."""
+    parser.add_argument(
+        "--threads",
+        type=whole_number(1, MAX_THREADS),
+        metavar="N",
+        help="of the engine (default: the artifact's own)",
+    )
+
+
+def whole_number(low: int, high: int) -> Callable[[str], int]:
+    """An argparse type: a whole number from `low` to `high`."""
+
+    def parse(text: str) -> int:
+        number = int(text) if text.isascii() and text.isdecimal() else -1
+        if not low <= number <= high:
+            raise argparse.ArgumentTypeError(f"{text!r}: a whole number from {low} to {high}")
+        return number
+
+    return parse
+
+
+def seconds(text: str) -> float:
+    """An argparse type: a finite duration, not negative."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r}: seconds, not negative")
+    return value

@@ -1,0 +1,95 @@
+"""The command line of `python -m edge_vessel.run`."""
+
+import argparse
+from pathlib import Path
+
+from edge_vessel.command_line import add_model_flags, seconds, whole_number
+from edge_vessel.sinks.files import KINDS
+
+DEFAULT_OUTPUT = Path("vessels")
+_MAX_FRAMES = 10**12
+_MAX_SIDE_PX = 65_535
+
+
+def parser() -> argparse.ArgumentParser:
+    """Flags, their types and defaults."""
+    parse = argparse.ArgumentParser(
+        prog="edge-vessel run",
+        description="Segments the retinal vessels in a camera's stream, a video or photographs.",
+        epilog="Exit codes: 0 done, 2 usage or unreadable input, 3 camera, disk or port, "
+        "4 artifact.",
+    )
+    source = parse.add_mutually_exclusive_group()
+    source.add_argument(
+        "--camera",
+        nargs="?",
+        const="0",
+        metavar="DEVICE",
+        help="0, /dev/videoN or /dev/v4l/by-id/... (default 0)",
+    )
+    source.add_argument(
+        "--input", metavar="URI", help="image, folder, glob, video, rtsp://, gst:, synthetic:"
+    )
+    source.add_argument("--list-cameras", action="store_true", help="show the cameras and stop")
+    parse.add_argument("--camera-size", type=_size, metavar="WxH", help="default: the largest")
+    parse.add_argument(
+        "--camera-timeout",
+        type=seconds,
+        default=30.0,
+        metavar="S",
+        help="give a lost camera up after S seconds; 0: never (default 30)",
+    )
+    add_model_flags(parse)
+    parse.add_argument(
+        "--threshold",
+        type=_threshold,
+        metavar="T",
+        help="probability from which a pixel is vessel (default: the artifact's own)",
+    )
+    parse.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help=f"folder for pictures (default: ./{DEFAULT_OUTPUT} for files, none for cameras)",
+    )
+    parse.add_argument(
+        "--save",
+        type=_kinds,
+        default=frozenset({"mask", "overlay"}),
+        metavar="KINDS",
+        help="of mask,overlay,probability (default mask,overlay)",
+    )
+    parse.add_argument("--jsonl", metavar="FILE", help="a JSON line for each frame; - for stdout")
+    parse.add_argument("--show", action="store_true", help="open a window")
+    parse.add_argument("--serve", metavar="HOST:PORT", help="MJPEG preview")
+    parse.add_argument("--max-frames", type=whole_number(1, _MAX_FRAMES), metavar="N")
+    parse.add_argument("--duration", type=seconds, metavar="S")
+    parse.add_argument("--json", action="store_true", help="the summary as one JSON document")
+    return parse
+
+
+def _kinds(text: str) -> frozenset[str]:
+    kinds = frozenset(filter(None, text.split(",")))
+    if not kinds or not kinds <= KINDS:
+        raise argparse.ArgumentTypeError(f"{text!r}: takes a list of {', '.join(sorted(KINDS))}")
+    return kinds
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    side = whole_number(1, _MAX_SIDE_PX)
+    try:
+        return side(width), side(height)
+    except argparse.ArgumentTypeError as error:
+        message = f"{text!r}: WxH in pixels, for instance 1920x1080"
+        raise argparse.ArgumentTypeError(message) from error
+
+
+def _threshold(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.0 < value < 1.0:
+        raise argparse.ArgumentTypeError(f"{text!r}: a probability between 0 and 1")
+    return value
