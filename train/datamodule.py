@@ -1,15 +1,18 @@
 """Photographs in memory, split into training and validation."""
 
+from collections.abc import Iterator
+
 import lightning as L
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from edge_vessel.errors import UsageError
 from train import data as registry
 from train.data.dataset import Record, Sample, load
 from train.data.root import data_root
+from train.seed import run_seed
 
 
 def split_validation(
@@ -33,6 +36,26 @@ class InMemory(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         return self.images[index], self.labels[index]
+
+
+class EpochShuffle(Sampler[int]):
+    """A permutation that depends on the seed and the epoch alone, so that a resumed run sees the
+    photographs in the order in which an unbroken one does. Lightning calls `set_epoch`."""
+
+    def __init__(self, length: int, seed: int) -> None:
+        self._length = length
+        self._seed = seed
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[int]:
+        random = np.random.default_rng((self._seed, self._epoch))
+        return iter(random.permutation(self._length).tolist())
 
 
 class FundusDataModule(L.LightningDataModule):
@@ -77,7 +100,8 @@ class FundusDataModule(L.LightningDataModule):
         return InMemory([load(record).crop(self.dataset.window) for record in records])
 
     def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
-        return DataLoader(self._fit, self.batch_size, shuffle=True, drop_last=True)
+        order = EpochShuffle(len(self._fit), run_seed())
+        return DataLoader(self._fit, self.batch_size, sampler=order, drop_last=True)
 
     def val_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
         return DataLoader(self._validation, 1)

@@ -1,6 +1,5 @@
 """The training step: augmentation, loss, optimiser, and Dice on the validation images."""
 
-import os
 from typing import Any
 
 import lightning as L
@@ -14,6 +13,7 @@ from train import encoder_weights
 from train.augmentation import PaperAugmentation
 from train.losses import bce_jaccard
 from train.models import create
+from train.seed import run_seed
 
 
 class SegmentationModule(L.LightningModule):
@@ -49,8 +49,7 @@ class SegmentationModule(L.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         # One seed an epoch, so that a resumed run continues with the same random numbers.
-        seed = int(os.environ.get("PL_GLOBAL_SEED", "0"))
-        torch.manual_seed(100_000 * seed + self.current_epoch)
+        torch.manual_seed(100_000 * run_seed() + self.current_epoch)
 
     def forward(self, image: Tensor) -> Tensor:
         """image (N, 3, H, W) float32 in [0, 1] -> logits (N, 1, H, W)."""

@@ -145,7 +145,8 @@ def test_a_run_that_ends_while_the_camera_is_lost_says_so(segmenter):
 
 
 def test_a_camera_that_recovered_costs_nothing(segmenter):
-    source = StagedCamera([200, DeviceError("gone"), 200], opens=[None, DeviceError("gone"), None])
+    gone = DeviceError("gone")
+    source = StagedCamera([200, gone, *[200] * 40], opens=[None, gone, None])
     sink = Collector()
     outcome = Pipeline(source, segmenter, [sink], Limits(max_frames=20)).run()
     assert outcome.exit_code == 0

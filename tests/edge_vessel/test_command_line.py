@@ -1,0 +1,44 @@
+"""`edge-vessel NAME`: the modules' commands under one name, and how they end."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from artifact_folders import python, write
+
+from edge_vessel.command_line import guarded
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        ([], 2, "usage: edge-vessel {run,doctor,artifact}"),
+        (["fly"], 2, "usage: edge-vessel {run,doctor,artifact}"),
+        (["--help"], 0, "usage: edge-vessel {run,doctor,artifact}"),
+        (["run", "--help"], 0, "usage: edge-vessel run"),
+        (["doctor", "--help"], 0, "usage: edge-vessel doctor"),
+        (["artifact", "verify", "nowhere"], 2, "nowhere: no such artifact"),
+    ],
+)
+def test_names(arguments, code, says):
+    done = python("-m", "edge_vessel", *arguments)
+    assert done.returncode == code
+    assert says in done.stdout + done.stderr
+
+
+def test_the_console_script_runs(tmp_path):
+    script = Path(sys.executable).with_name("edge-vessel")
+    folder = write(tmp_path / "tiny")
+    command = [script, "run", "--input", "synthetic:frames=1", "--allow-unsigned", "--model"]
+    done = subprocess.run(
+        [*command, folder, "--jsonl", tmp_path / "f.jsonl"], capture_output=True, check=False
+    )
+    assert done.returncode == 0
+
+
+def test_ctrl_c_before_the_run_is_130():
+    def interrupted() -> int:
+        raise KeyboardInterrupt
+
+    assert guarded(interrupted) == 130
