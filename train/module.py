@@ -47,9 +47,9 @@ class SegmentationModule(L.LightningModule):
         if source and self.trainer.ckpt_path is None:
             encoder_weights.load_into(self.network, source)
 
-    def on_train_epoch_start(self) -> None:
-        # One seed an epoch, so that a resumed run continues with the same random numbers.
-        torch.manual_seed(100_000 * run_seed() + self.current_epoch)
+    def on_train_batch_start(self, batch: object, batch_idx: int) -> None:
+        # One seed a step, so that a resumed run goes on with the random numbers of an unbroken one.
+        torch.manual_seed((run_seed() << 32) + self.global_step)
 
     def forward(self, image: Tensor) -> Tensor:
         """image (N, 3, H, W) float32 in [0, 1] -> logits (N, 1, H, W)."""

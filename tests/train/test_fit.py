@@ -74,7 +74,7 @@ def test_a_killed_run_resumed_ends_where_an_unbroken_one_does(data, tmp_path):
     ],
 )
 def test_wrong_calls_are_one_line(data, tmp_path, more, says):
-    failed = _run([*_command(data, tmp_path / "run"), "--trainer.max_epochs", "1", *more])
+    failed = _run(_command(data, tmp_path / "run", "--trainer.max_epochs", "1", *more))
     assert failed.returncode == 2, failed.stderr
     assert says in failed.stderr
     assert "Traceback" not in failed.stderr
