@@ -1,158 +1,18 @@
-"""`python -m compile CHECKPOINT -o FOLDER`: export, golden self-test, manifest, signature."""
+"""`python -m compile CHECKPOINT -o FOLDER`."""
 
-import argparse
-import hashlib
-import json
 import sys
-from dataclasses import replace
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
-
-import onnxruntime
-from torch import nn
-
-from compile.export import to_onnx
-from compile.golden import golden_bytes, onnx_predictor
-from compile.parity import compare
-from edge_vessel import artifact as artifacts
-from edge_vessel import signing
-from edge_vessel.errors import ArtifactError, EdgeVesselError, UsageError
-from edge_vessel.manifest import EngineVersion, Input, Manifest, Metric, Model, Output, Target
-from edge_vessel.preprocessing import OFFSET, SCALE
-from edge_vessel.sources.images import read_image
-from train import data as registry
-from train.data.root import data_root
-from train.models.checkpoint import load_network
-from train.models.cost import multiply_adds, parameters
-from train.predict import predictions, torch_predictor
-
-_A_PRIORI = "a priori: best on the training set"
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Builds one artifact; prints its folder and the hash of its manifest."""
-    options = _parser().parse_args(arguments)
+def main() -> int:
+    """Builds one artifact; says how to install what that needs where it is missing."""
     try:
-        key = signing.load_private_key(options.key) if options.key else None
-        name, network = load_network(options.checkpoint)
-        report = _read_report(options.evaluation, options.checkpoint)
-        image = read_image(options.golden)
-        content = to_onnx(network, options.size)
-        manifest = _manifest(options, name, network, report)
-        if options.data is not None:
-            parity = _parity(options.data, report, manifest.output.threshold, network, content)
-            manifest = replace(manifest, metrics=(*manifest.metrics, *parity))
-        files = {"model.onnx": content, "golden.npz": golden_bytes(content, image, options.size)}
-        artifacts.write(options.output, manifest, files, key, overwrite=options.overwrite)
-        trusted = () if key is None else (key.public_key(),)
-        built = artifacts.open_artifact(options.output, trusted, allow_unsigned=key is None)
-    except EdgeVesselError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return error.exit_code
-    sys.stdout.write(f"{built.folder}\nmanifest sha256 {built.manifest_sha256}, {built.trust}\n")
-    return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parse = argparse.ArgumentParser(prog="python -m compile", description=__doc__)
-    parse.add_argument("checkpoint", type=Path)
-    parse.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
-    parse.add_argument("--name", help="default: the folder's name")
-    parse.add_argument("--version", type=int, default=1, help="grows with every release")
-    parse.add_argument("--size", type=int, default=544, metavar="PX")
-    parse.add_argument("--threads", type=int, default=2, metavar="N")
-    parse.add_argument(
-        "--evaluation",
-        type=Path,
-        required=True,
-        metavar="JSON",
-        help="report of `train evaluate` for this checkpoint: threshold and metrics come from it",
-    )
-    parse.add_argument(
-        "--golden", type=Path, required=True, metavar="IMAGE", help="photograph of the self-test"
-    )
-    parse.add_argument(
-        "--data", metavar="DIR", help="data sets: checks parity on the test photographs"
-    )
-    parse.add_argument("--key", type=Path, metavar="FILE", help="private key to sign with")
-    parse.add_argument("--overwrite", action="store_true")
-    return parse
-
-
-def _parity(
-    folder: str, report: dict[str, Any], threshold: float, network: nn.Module, content: bytes
-) -> tuple[Metric, Metric]:
-    """Runs both stages on the test photographs; refuses to build where they differ."""
-    root, dataset = data_root(folder), registry.find(report["dataset"])
-    found = compare(
-        predictions(torch_predictor(network), dataset, root, "test"),
-        predictions(onnx_predictor(content), dataset, root, "test"),
-        threshold,
-    )
-    if not found.holds:
-        raise ArtifactError(f"the export is {found.max_abs_difference:.1e} off: nothing is written")
-    data = f"{dataset.name} test, full frame"
-    return (
-        Metric("onnx", data, "dice pooled", round(found.dice_after, 4)),
-        Metric("onnx", data, "largest difference from torch", found.max_abs_difference),
-    )
-
-
-def _read_report(path: Path, checkpoint: Path) -> dict[str, Any]:
-    """The report of `train evaluate`, which has to be of this very checkpoint."""
-    try:
-        report: dict[str, Any] = json.loads(path.read_text())
-        report["rows"], report["dataset"], report["training_split_sha256"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path}: not a report of `train evaluate`: {error}") from error
-    if report.get("checkpoint_sha256") != hashlib.sha256(checkpoint.read_bytes()).hexdigest():
-        raise UsageError(f"{path}: is about another checkpoint than {checkpoint}: evaluate it")
-    return report
-
-
-def _manifest(
-    options: argparse.Namespace, architecture: str, network: nn.Module, report: dict[str, Any]
-) -> Manifest:
-    rows = [row for row in report["rows"] if row["rule"] == _A_PRIORI]
-    threshold = next(row["threshold"] for row in rows if row["region"] == "full frame")
-    metrics = tuple(
-        Metric(
-            "torch",
-            f"{report['dataset']} test, {row['region']}",
-            f"dice {row['averaging']}",
-            round(row["scores"]["dice"], 4),
-        )
-        for row in rows
-    )
-    return Manifest(
-        name=options.name or options.output.name,
-        version=options.version,
-        model=Model(
-            architecture,
-            parameters(network),
-            multiply_adds(network, options.size),
-            training_data=f"{report['dataset']} training",
-            split_sha256=report["training_split_sha256"],
-        ),
-        input=Input(
-            options.size,
-            options.size,
-            "float32",
-            "NCHW",
-            "RGB",
-            SCALE,
-            OFFSET,
-            field_of_view="square around the circle of the fundus, scaled to the input",
-        ),
-        output=Output(threshold, _A_PRIORI),
-        target=Target("any", "any", (), options.threads, 512),
-        engine=EngineVersion("onnx", onnxruntime.__version__),
-        tuning_log_sha256=None,
-        metrics=metrics,
-        licence="Apache-2.0",
-        created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-    )
+        from compile.build import main as build
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("compile", "train", "edge_vessel"):
+            raise
+        sys.stderr.write(f"error: {error.name} is missing: pip install -e '.[train,compile]'\n")
+        return 2
+    return build()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,9 @@
 import importlib
 import sys
 
+from edge_vessel import __version__
+from edge_vessel.command_line import leave
+
 _COMMANDS = {
     "run": "edge_vessel.run",
     "doctor": "edge_vessel.doctor",
@@ -12,6 +15,9 @@ _COMMANDS = {
 
 def main() -> int:
     """Runs the command that the first argument names; returns its exit code."""
+    if sys.argv[1:] == ["--version"]:
+        sys.stdout.write(f"edge-vessel {__version__}\n")
+        return 0
     name, rest = (sys.argv[1] if len(sys.argv) > 1 else ""), sys.argv[2:]
     if name not in _COMMANDS:
         out = sys.stdout if name in ("-h", "--help") else sys.stderr
@@ -22,5 +28,10 @@ def main() -> int:
     return code
 
 
+def console_script() -> None:
+    """The entry point of `edge-vessel`."""
+    leave(main())
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    console_script()

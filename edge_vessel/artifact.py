@@ -169,12 +169,18 @@ def _trust(
         signer = signing.find_signer(content, signature, trusted)
         if signer is not None:
             return f"signed by {signing.fingerprint(signer)}"
-        fault = f"{path}: none of the {len(trusted)} trusted keys made this signature"
+        fault = (
+            f"{path}: none of the {len(trusted)} trusted keys made this signature; name the "
+            "signer's key with --trusted-key"
+        )
     else:
-        fault = f"{path}: there is no signature"
+        fault = (
+            f"{path}: there is no signature; sign it (python -m edge_vessel.artifact sign), or "
+            "--allow-unsigned"
+        )
     if allow_unsigned:
         return "unsigned"
-    raise ArtifactError(f"{fault}; name the signer's key with --trusted-key")
+    raise ArtifactError(fault)
 
 
 def _refuse_strangers(folder: Path, manifest: Manifest) -> None:

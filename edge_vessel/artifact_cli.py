@@ -1,7 +1,6 @@
 """`python -m edge_vessel.artifact`: verify, show, keygen, sign."""
 
 import argparse
-import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -10,8 +9,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from edge_vessel import engines, models, signing
 from edge_vessel import manifest as manifests
-from edge_vessel import models, signing
 from edge_vessel.artifact import Artifact, open_artifact, sign
 from edge_vessel.command_line import ResultConsole, add_threads_flag, add_trust_flags, guarded
 from edge_vessel.errors import ArtifactError, EdgeVesselError
@@ -61,7 +60,7 @@ def _verify(options: argparse.Namespace) -> None:
     try:
         artifact = _open(options)
         report |= _identity(artifact)
-        threads = options.threads or min(artifact.manifest.target.threads, os.cpu_count() or 1)
+        threads = engines.choose_threads(artifact, options.threads)
         report |= {"threads": threads, "fits_this_machine": False, "selftest": None}
         artifact.check_target()
         report["fits_this_machine"] = True

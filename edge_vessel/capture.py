@@ -7,13 +7,14 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from edge_vessel import abandonable
 from edge_vessel.errors import DeviceError, EdgeVesselError, UsageError
 from edge_vessel.sinks.base import CameraEvent, CameraState, Unreadable
 from edge_vessel.sources.base import Frame, Source
 
 _FIRST_PAUSE_S = 0.2  # between two attempts to open; doubles up to the longest
 _LONGEST_PAUSE_S = 5.0
-_JOIN_S = 1.5  # for the thread at the end; what it holds is freed with the process
+_JOIN_S = 1.5  # for the thread at the end
 _GRACE_S = 2.0  # beyond its own timeout, before a call into a driver counts as hanging
 
 
@@ -21,6 +22,7 @@ _GRACE_S = 2.0  # beyond its own timeout, before a call into a driver counts as 
 class CaptureConfig:
     """How long to wait for what."""
 
+    open_timeout_s: float = 20.0  # for a live source to open; RTSP and GStreamer allow 15 s
     read_timeout_s: float = 5.0  # for one frame of a live source
     give_up_s: float = 30.0  # for a lost source to come back; 0: for ever
 
@@ -44,7 +46,7 @@ class Capture:
     def __init__(self, source: Source, config: CaptureConfig | None = None) -> None:
         self.source = source
         self.config = config or CaptureConfig()
-        self.state: CameraState = "ok"
+        self.state: CameraState = "recovering" if source.live else "ok"
         self.captured = self.dropped = self.failed = self.losses = 0
         self._changed = threading.Condition()
         self._slot: Frame | Unreadable | None = None
@@ -52,10 +54,12 @@ class Capture:
         self._ended = False
         self._fault: EdgeVesselError | None = None
         self._stopping = False
-        self._busy_since: float | None = None
+        self._call: tuple[float, float] | None = None  # began, is overdue: monotonic seconds
         self._lost_since: float | None = None
         self._shape: tuple[int, ...] | None = None
-        self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, name=f"{abandonable.PREFIX}capture", daemon=True
+        )
 
     def start(self) -> None:
         """Starts the thread."""
@@ -84,10 +88,19 @@ class Capture:
             return End() if self._ended else None
 
     def stop(self) -> None:
-        """Ends the thread and closes the source; a thread that hangs in a driver is left behind."""
+        """Ends the thread and closes the source, from here where the thread does not come back.
+
+        A thread that hangs in a driver even then is left behind: see `command_line.leave`.
+        """
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
+        self._join()
+        if self._thread.is_alive():
+            self.source.close()
+            self._join()
+
+    def _join(self) -> None:
         if self._thread.is_alive():
             self._thread.join(_JOIN_S)
 
@@ -109,7 +122,7 @@ class Capture:
         pause_s = _FIRST_PAUSE_S
         while not self._stopping:
             try:
-                with self._deadline():
+                with self._deadline(self.config.open_timeout_s):
                     self.source.open()
                 if self.state == "lost":
                     self._note("recovering", f"{self.source.uri}: open again")
@@ -132,7 +145,7 @@ class Capture:
     def _read_one(self) -> bool:
         """Reads one frame into the slot; False at the end of the source."""
         try:
-            with self._deadline():
+            with self._deadline(self.config.read_timeout_s):
                 frame = self.source.read(self.config.read_timeout_s)
         except UsageError as error:
             self.failed += 1
@@ -157,7 +170,9 @@ class Capture:
 
     def _note_a_frame(self, frame: Frame) -> None:
         height, width = frame.image.shape[:2]
-        if self.state != "ok":
+        if self._shape is None and self._lost_since is None:
+            self.state = "ok"  # the first frame of a source that opened at once is no news
+        elif self.state != "ok":
             self._note("ok", f"{self.source.uri}: frames again, {width}x{height}")
         elif self._shape not in (None, (height, width)):
             self._note("ok", f"{self.source.uri}: frames are {width}x{height} from now on")
@@ -179,23 +194,21 @@ class Capture:
         return limit_s > 0 and since is not None and time.monotonic() - since >= limit_s
 
     @contextlib.contextmanager
-    def _deadline(self) -> Iterator[None]:
+    def _deadline(self, timeout_s: float) -> Iterator[None]:
         """Marks a call into the source, so that `take` can see that it hangs."""
-        self._busy_since = time.monotonic()
+        started_s = time.monotonic()
+        self._call = (started_s, started_s + timeout_s + _GRACE_S)
         try:
             yield
         finally:
-            self._busy_since = None
+            self._call = None
 
     def _notice_a_hanging_read(self) -> None:
-        since = self._busy_since
-        if since is None or not self.source.live or self._ended:
+        call, now_s = self._call, time.monotonic()
+        if call is None or now_s <= call[1] or not self.source.live or self._ended:
             return
-        hanging_s = time.monotonic() - since
-        if hanging_s <= self.config.read_timeout_s + _GRACE_S:
-            return
-        reason = f"{self.source.uri}: the driver has not answered for {hanging_s:.0f} s"
+        reason = f"{self.source.uri}: has not answered for {now_s - call[0]:.0f} s"
         if self.state != "lost":
             self._note("lost", reason)
         if self._given_up():
-            self._fault = DeviceError(f"{reason}; unplug the camera and start again")
+            self._fault = DeviceError(f"{reason}; check the camera, then start again")

@@ -1,14 +1,17 @@
 """What every command has in common: how it ends, and the flags that mean the same everywhere."""
 
 import argparse
+import contextlib
 import errno
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from rich.console import Console
 
+from edge_vessel import abandonable
 from edge_vessel.errors import DeviceError, EdgeVesselError
 
 MAX_THREADS = 1024
@@ -32,7 +35,7 @@ def guarded(command: Callable[[], int]) -> int:
         code = command()
         sys.stdout.flush()
     except EdgeVesselError as error:
-        sys.stderr.write(f"error: {error}\n")
+        say_error(error)
         return error.exit_code
     except KeyboardInterrupt:
         return _INTERRUPTED
@@ -46,11 +49,40 @@ def guarded(command: Callable[[], int]) -> int:
     return code
 
 
+def say_error(error: object) -> None:
+    """One line on stderr, whatever the text holds."""
+    sys.stderr.write(f"error: {printable(str(error))}\n")
+
+
+def printable(text: str) -> str:
+    """Escapes what could steer a terminal or tear a line: file and camera names may hold it."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def leave(code: int) -> NoReturn:
+    """Ends the process of a command. A thread that hangs in a driver is not waited for, as the
+    interpreter's own way out would crash in it."""
+    if abandonable.any_left():
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def path(text: str) -> Path:
+    """An argparse type: a path, not the empty text of a variable that was not set."""
+    if not text:
+        raise argparse.ArgumentTypeError("empty: name a path")
+    return Path(text)
+
+
 def add_trust_flags(parser: argparse.ArgumentParser) -> None:
     """`--trusted-key FILE`, repeatable, and `--allow-unsigned`."""
     parser.add_argument(
         "--trusted-key",
-        type=Path,
+        type=path,
         action="append",
         default=[],
         metavar="FILE",
@@ -63,7 +95,7 @@ def add_trust_flags(parser: argparse.ArgumentParser) -> None:
 
 def add_model_flags(parser: argparse.ArgumentParser) -> None:
     """`--model PATH`, the flags of its trust, and `--threads N`."""
-    parser.add_argument("--model", type=Path, metavar="PATH", help="artifact (default: bundled)")
+    parser.add_argument("--model", type=path, metavar="PATH", help="artifact (default: bundled)")
     add_trust_flags(parser)
     add_threads_flag(parser)
 

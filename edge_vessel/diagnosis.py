@@ -175,6 +175,7 @@ def _meter() -> Check:
 def _artifact(wanted: Wanted) -> Check:
     from edge_vessel import models, selftest, signing
     from edge_vessel.artifact import open_artifact
+    from edge_vessel.engines import choose_threads
 
     path = wanted.model or models.default_path()
     if wanted.model is None and not path.exists():
@@ -182,7 +183,7 @@ def _artifact(wanted: Wanted) -> Check:
     trusted = signing.trusted_keys(wanted.trusted_keys)
     artifact = open_artifact(path, trusted, wanted.allow_unsigned)
     manifest = artifact.manifest
-    threads = wanted.threads or min(manifest.target.threads, os.cpu_count() or 1)
+    threads = choose_threads(artifact, wanted.threads)
     test = selftest.run_selftest(artifact, threads)
     detail = (
         f"{manifest.name} version {manifest.version}, {artifact.trust}; {manifest.engine.name}, "

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from edge_vessel.board import Board, read_board
-from edge_vessel.command_line import ResultConsole, add_model_flags, guarded
+from edge_vessel.command_line import ResultConsole, add_model_flags, guarded, leave, printable
 from edge_vessel.diagnosis import Check, Wanted, diagnose
 from edge_vessel.json_text import strict_json
 
@@ -62,16 +62,12 @@ def _print(report: Report) -> None:
     for check in report.checks:
         # A camera's name comes from its own firmware: nothing in it may steer the terminal.
         line = Text(f"{check.status:5}", style=_COLOURS[check.status])
-        console.print(line.append(f"{check.name:{width}}  {_shown(check.detail)}", "default"))
+        console.print(line.append(f"{check.name:{width}}  {printable(check.detail)}", "default"))
         if check.next_step:
             console.print(Text(f"{'':{width + 7}}-> {check.next_step}"))
     verdict = "the main job can run" if not report.exit_code else "the main job cannot run"
     console.print(Text(verdict))
 
 
-def _shown(text: str) -> str:
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

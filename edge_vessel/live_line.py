@@ -18,11 +18,14 @@ class LiveLine:
     """Frames a second, latency, drops, memory and temperature; silent off a terminal.
 
     It is written to the console's stream, stderr by convention, so that stdout stays the result's.
+
+    Args:
+        wanted: False where stdout is not a terminal either, or has JSON lines on it.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, wanted: bool) -> None:
         self._live = Live(console=console, transient=True, auto_refresh=False)
-        self._shown = console.is_terminal
+        self._shown = wanted and console.is_terminal
         self._process = psutil.Process()
         self._due_s = 0.0
 
@@ -47,7 +50,10 @@ class LiveLine:
             return
         self._due_s = now + _PERIOD_S
         rss_mb = self._process.memory_info().rss / 2**20
-        self._live.update(Text(line(progress, rss_mb, _hottest_c())), refresh=True)
+        self._live.update(
+            Text(line(progress, rss_mb, _hottest_c()), no_wrap=True, overflow="ellipsis"),
+            refresh=True,
+        )
 
 
 def _hottest_c() -> float | None:

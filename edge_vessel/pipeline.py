@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edge_vessel.capture import Capture, CaptureConfig, End
-from edge_vessel.errors import EdgeVesselError
+from edge_vessel.errors import DeviceError, EdgeVesselError, UsageError
 from edge_vessel.meters.stopwatch import Percentiles, Stopwatch
 from edge_vessel.segmenter import Segmenter
 from edge_vessel.sinks.base import CameraEvent, CameraState, Result, Sink, Unreadable
@@ -48,12 +48,10 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """0; the fault's; 3 where the camera is lost at the end; 2 where a file was unreadable."""
+        """0; the fault's; 2 where a frame could not be read."""
         if self.fault is not None:
             return self.fault.exit_code
-        if self.progress.camera != "ok":
-            return 3
-        return 2 if self.progress.failed else 0
+        return UsageError.exit_code if self.progress.failed else 0
 
 
 class Pipeline:
@@ -84,7 +82,7 @@ class Pipeline:
         self._warn = warn
         self._stop_when = stop_when
         self._watches = {stage: Stopwatch() for stage in STAGES}
-        self._processed = self._no_fundus = 0
+        self._processed = self._no_fundus = self._failed = 0
         self._started_s = 0.0
         self._first_frame_s: float | None = None
         self._stopping = False
@@ -109,7 +107,13 @@ class Pipeline:
             fault = error
         finally:
             self._capture.stop()
-        return Outcome(self.progress(), fault)
+        progress = self.progress()
+        if fault is None and progress.camera != "ok":
+            came = f"{progress.captured} frames came" if progress.captured else "no frame came"
+            fault = DeviceError(
+                f"{self._capture.source.uri}: {progress.camera} when the run ended; {came}"
+            )
+        return Outcome(progress, fault)
 
     def progress(self) -> Progress:
         """Where the run stands now."""
@@ -121,7 +125,7 @@ class Pipeline:
             self._processed,
             self._no_fundus,
             capture.dropped,
-            capture.failed,
+            capture.failed + self._failed,
             capture.losses,
             capture.state,
             duration_s=now - self._started_s,
@@ -143,15 +147,24 @@ class Pipeline:
 
     def _handle(self, item: Frame | Unreadable | CameraEvent | None) -> None:
         if isinstance(item, Frame):
-            self._process(item)
+            try:
+                self._process(item)
+            except MemoryError:
+                height, width = item.image.shape[:2]
+                reason = f"{item.source or item.name}: {width}x{height} px need more memory than is"
+                self._failed += 1
+                self._give_up(Unreadable(item.index, f"{reason} free: scale it down", item.source))
         elif isinstance(item, Unreadable):
-            self._warn(item.error)
-            for sink in self._sinks:
-                sink.unreadable(item)
+            self._give_up(item)
         elif isinstance(item, CameraEvent):
             self._warn(f"camera {item.state}: {item.reason}")
             for sink in self._sinks:
                 sink.event(item)
+
+    def _give_up(self, frame: Unreadable) -> None:
+        self._warn(f"error: {frame.error}")
+        for sink in self._sinks:
+            sink.unreadable(frame)
 
     def _process(self, frame: Frame) -> None:
         if self._first_frame_s is None:

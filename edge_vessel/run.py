@@ -16,8 +16,9 @@ from rich.table import Table
 from edge_vessel import models, signing, sources
 from edge_vessel.artifact import open_artifact
 from edge_vessel.capture import CaptureConfig
-from edge_vessel.command_line import ResultConsole, guarded
+from edge_vessel.command_line import ResultConsole, guarded, leave, printable, say_error
 from edge_vessel.errors import EdgeVesselError, UsageError
+from edge_vessel.json_text import strict_json
 from edge_vessel.live_line import LiveLine
 from edge_vessel.meters import find_meter
 from edge_vessel.meters.window import PowerWindow
@@ -32,7 +33,11 @@ from edge_vessel.sinks.window import WindowSink
 from edge_vessel.sources.base import Source
 from edge_vessel.sources.camera import Camera
 from edge_vessel.sources.camera_list import list_cameras
+from edge_vessel.sources.images import ImageFiles
+from edge_vessel.sources.video import VideoFile
 from edge_vessel.summary import Summary, print_summary, summarise
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,6 +52,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.json and options.jsonl == "-":
         raise UsageError("--json and --jsonl - both write to stdout: name a file for --jsonl")
     source = _source(options)
+    output = _output(options, source)
     artifact = open_artifact(
         options.model or models.default_path(),
         signing.trusted_keys(options.trusted_key),
@@ -55,19 +61,20 @@ def _run(options: argparse.Namespace) -> int:
     err = Console(stderr=True)
 
     def warn(text: str) -> None:
-        err.print(text, markup=False, highlight=False, soft_wrap=True)
+        err.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
     if artifact.warning:
         warn(f"warning: {artifact.warning}")
+    if isinstance(source, ImageFiles) and source.left_out:
+        warn(f"{len(source.left_out)} files look like results of an earlier run: left out")
     segmenter = Segmenter(artifact, options.threads, options.threshold)
-    output = _output(options, source)
     sinks: list[Sink] = []
     try:
         for sink in _sinks(options, output):
             sinks.append(sink)
             if isinstance(sink, MjpegSink):
                 warn(f"preview: {sink.url}")
-        with LiveLine(err) as live:
+        with LiveLine(err, sys.stdout.isatty() and options.jsonl != "-") as live:
             pipeline = Pipeline(
                 source,
                 segmenter,
@@ -88,14 +95,13 @@ def _run(options: argparse.Namespace) -> int:
         raise
     closing = _close(sinks, summary)
     if options.json:
-        json.dump(asdict(summary), sys.stdout, indent=2)
-        sys.stdout.write("\n")
+        sys.stdout.write(strict_json(summary) + "\n")
     else:
         print_summary(summary, err if options.jsonl == "-" else ResultConsole())
     fault = outcome.fault or closing
     if fault is not None:
         sys.stdout.flush()
-        sys.stderr.write(f"error: {fault}\n")
+        say_error(fault)
     return outcome.exit_code or (0 if closing is None else closing.exit_code)
 
 
@@ -108,12 +114,20 @@ def _source(options: argparse.Namespace) -> Source:
 
 
 def _output(options: argparse.Namespace, source: Source) -> Path | None:
-    """Files leave pictures unless something else was asked for; cameras only on demand."""
+    """Files leave pictures unless something else was asked for; cameras only on demand.
+
+    Raises:
+        UsageError: results would lie among the photographs, and might replace one of them.
+    """
     if options.output is not None:
         named: Path = options.output
+        paths = source.paths if isinstance(source, ImageFiles) else []
+        if named.resolve() in {path.resolve().parent for path in paths}:
+            raise UsageError(f"{named}: holds the photographs: name another --output")
         return named
     elsewhere = options.jsonl or options.show or options.serve
-    return None if source.live or elsewhere else DEFAULT_OUTPUT
+    files = isinstance(source, ImageFiles | VideoFile)
+    return DEFAULT_OUTPUT if files and not elsewhere else None
 
 
 def _sinks(options: argparse.Namespace, output: Path | None) -> Iterator[Sink]:
@@ -145,13 +159,13 @@ def _close(sinks: Sequence[Sink], summary: Summary | None) -> EdgeVesselError | 
 
 @contextlib.contextmanager
 def _stopped_by_signals(pipeline: Pipeline) -> Iterator[None]:
-    """SIGINT and SIGTERM end the run after the frame in hand; a second one ends it at once."""
+    """SIGINT, SIGTERM and SIGHUP end the run after the frame in hand; a second one at once."""
 
     def stop(number: int, _: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)
         pipeline.stop()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stop) for number in _STOPPING}
     try:
         yield
     finally:
@@ -162,8 +176,7 @@ def _stopped_by_signals(pipeline: Pipeline) -> Iterator[None]:
 def _print_cameras(as_json: bool) -> int:
     cameras = list_cameras()
     if as_json:
-        json.dump([asdict(camera) for camera in cameras], sys.stdout, indent=2)
-        sys.stdout.write("\n")
+        sys.stdout.write(json.dumps([asdict(camera) for camera in cameras]) + "\n")
         return 0
     if not cameras:
         sys.stdout.write("no cameras: no /dev/video* captures pictures here; is one plugged in?\n")
@@ -177,4 +190,4 @@ def _print_cameras(as_json: bool) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

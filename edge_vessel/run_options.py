@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from edge_vessel.command_line import add_model_flags, seconds, whole_number
+from edge_vessel.command_line import add_model_flags, path, seconds, whole_number
 from edge_vessel.sinks.files import KINDS
 
 DEFAULT_OUTPUT = Path("vessels")
@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parse.add_argument(
         "--output",
-        type=Path,
+        type=path,
         metavar="DIR",
         help=f"folder for pictures (default: ./{DEFAULT_OUTPUT} for files, none for cameras)",
     )

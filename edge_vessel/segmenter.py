@@ -36,7 +36,7 @@ class Segmenter:
 
     Args:
         artifact: opened, hence verified.
-        threads: of the engine; the artifact's own number when None.
+        threads: of the engine; see `engines.choose_threads` for None.
         threshold: probability from which a pixel is vessel; the artifact's own when None.
 
     Raises:
@@ -52,13 +52,10 @@ class Segmenter:
         self.threshold = manifest.output.threshold if threshold is None else threshold
         if not 0.0 < self.threshold < 1.0:
             raise UsageError(f"threshold {self.threshold}: must lie between 0 and 1")
-        threads = manifest.target.threads if threads is None else threads
-        if threads < 1:
-            raise UsageError(f"threads {threads}: at least 1")
         if manifest.input.height != manifest.input.width:
             raise ArtifactError(f"{artifact.folder}: its input is not square; build it again")
         self.size = manifest.input.height
-        self.engine = engines.create(artifact, threads)
+        self.engine = engines.create(artifact, engines.choose_threads(artifact, threads))
 
     def segment(self, image: NDArray[np.uint8]) -> Segmentation:
         """image (H, W, 3) uint8 RGB, any size.

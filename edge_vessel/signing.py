@@ -62,9 +62,10 @@ def load_private_key(path: Path) -> Ed25519PrivateKey:
     Raises:
         UsageError: missing, open to group or others, encrypted, or not an Ed25519 private key.
     """
-    content = read_regular(path, MAX_KEY_BYTES, UsageError, follow_symlinks=True, owner_only=True)
-    if b"PUBLIC KEY-----" in content:
+    # A public key is open to all: to advise its owner to close it would lead astray.
+    if b"PUBLIC KEY-----" in read_regular(path, MAX_KEY_BYTES, UsageError, follow_symlinks=True):
         raise UsageError(f"{path}: holds a public key; name the private one (.key)")
+    content = read_regular(path, MAX_KEY_BYTES, UsageError, follow_symlinks=True, owner_only=True)
     # The cause is dropped on purpose: nothing derived from a private key may reach a log.
     try:
         key = serialization.load_pem_private_key(content, password=None)

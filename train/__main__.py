@@ -1,4 +1,4 @@
-"""`python -m train fit | evaluate | check-data`."""
+"""`python -m train fit | evaluate | slim | check-data`."""
 
 import sys
 
@@ -7,6 +7,7 @@ from edge_vessel.errors import EdgeVesselError
 USAGE = """usage: python -m train COMMAND ...
   fit         train a network (flags of Lightning; --config, --data, --output, --resume, --seed)
   evaluate    score a checkpoint on a data set
+  slim        a checkpoint without optimiser, to keep or to compile
   check-data  say what is missing, damaged or mislabelled
 """
 
@@ -23,6 +24,10 @@ def main(arguments: list[str]) -> int:
             from train.evaluate import evaluate
 
             evaluate(rest)
+        elif command == "slim":
+            from train.models.checkpoint import slim
+
+            slim(rest)
         elif command == "check-data":
             from train.check_data import check_data
 
@@ -31,6 +36,11 @@ def main(arguments: list[str]) -> int:
             asked = command in ("-h", "--help")
             (sys.stdout if asked else sys.stderr).write(USAGE)
             return 0 if asked else 2
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("train", "edge_vessel"):
+            raise
+        sys.stderr.write(f"error: {error.name} is missing: pip install -e '.[train]'\n")
+        return 2
     except EdgeVesselError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code

@@ -17,6 +17,14 @@ _SHORT = {
 }
 
 
+def _parts(argument: str) -> list[str]:
+    """One argument in Lightning's words; `--flag=value` of ours comes apart."""
+    name, equals, value = argument.partition("=")
+    if name in _SHORT or name in ("--config", "--output"):
+        return [_SHORT.get(name, name), *([value] if equals else [])]
+    return [argument]
+
+
 def _value(arguments: list[str], name: str) -> str | None:
     """Takes `name VALUE` out of the arguments."""
     if name not in arguments:
@@ -30,7 +38,7 @@ def _value(arguments: list[str], name: str) -> str | None:
 
 def fit(arguments: list[str]) -> None:
     """Runs a training; a run folder that holds a checkpoint is continued only with --resume."""
-    rest = [_SHORT.get(argument, argument) for argument in arguments]
+    rest = [part for argument in arguments for part in _parts(argument)]
     resume = "--resume" in rest  # each start writes curves of its own: curves/version_N
     if resume:
         rest.remove("--resume")
@@ -39,7 +47,9 @@ def fit(arguments: list[str]) -> None:
     last = output / "last.ckpt"
     if last.exists() and not resume:
         raise UsageError(f"{last} exists: continue it with --resume, or name another --output")
-    if resume and last.exists():
+    if resume:
+        if not last.exists():
+            raise UsageError(f"{last}: nothing to resume: start without --resume")
         rest += ["--ckpt_path", str(last)]
     checkpoints = ModelCheckpoint(
         dirpath=output,

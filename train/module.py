@@ -48,8 +48,8 @@ class SegmentationModule(L.LightningModule):
             encoder_weights.load_into(self.network, source)
 
     def on_train_batch_start(self, batch: object, batch_idx: int) -> None:
-        # One seed a step, so that a resumed run goes on with the random numbers of an unbroken one.
-        torch.manual_seed((run_seed() << 32) + self.global_step)
+        # One seed a step and device, so that a resumed run goes on as an unbroken one does.
+        torch.manual_seed((run_seed() << 40) + (self.global_rank << 32) + self.global_step)
 
     def forward(self, image: Tensor) -> Tensor:
         """image (N, 3, H, W) float32 in [0, 1] -> logits (N, 1, H, W)."""

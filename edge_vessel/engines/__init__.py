@@ -1,11 +1,12 @@
 """The engines, by the name that a manifest gives."""
 
+import os
 from collections.abc import Callable
 
 from edge_vessel.artifact import Artifact
 from edge_vessel.engines.base import Engine
 from edge_vessel.engines.onnx import OnnxEngine
-from edge_vessel.errors import ArtifactError
+from edge_vessel.errors import ArtifactError, UsageError
 
 ENGINES: dict[str, Callable[[Artifact, int], Engine]] = {"onnx": OnnxEngine}
 
@@ -26,4 +27,18 @@ def create(artifact: Artifact, threads: int) -> Engine:
     return ENGINES[name](artifact, threads)
 
 
-__all__ = ["ENGINES", "Engine", "create"]
+def choose_threads(artifact: Artifact, wanted: int | None) -> int:
+    """The number that was asked for, else the artifact's own as far as this machine has cores.
+
+    Raises:
+        UsageError: fewer than 1, or more than this process may use.
+    """
+    cores = len(os.sched_getaffinity(0))
+    if wanted is None:
+        return min(artifact.manifest.target.threads, cores)
+    if not 1 <= wanted <= cores:
+        raise UsageError(f"threads {wanted}: from 1 to {cores}, the cores of this machine")
+    return wanted
+
+
+__all__ = ["ENGINES", "Engine", "choose_threads", "create"]

@@ -43,12 +43,19 @@ class OnnxEngine:
         expected = [1, 3, self._input.height, self._input.width]
         shape = list(self._session.get_inputs()[0].shape)
         fits = len(shape) == 4 and all(
-            isinstance(have, str) or have == want
+            not isinstance(have, int) or have == want
             for have, want in zip(shape, expected, strict=True)
         )
         if not fits:
             raise ArtifactError(
                 f"{artifact.folder / MODEL_FILE}: takes {shape}, its manifest says {expected}; "
+                "export it again"
+            )
+        outputs = [list(output.shape) for output in self._session.get_outputs()]
+        # ONNX Runtime gives no sizes where the rank is open.
+        if len(outputs) != 1 or (outputs[0] and not _is_map(outputs[0])):
+            raise ArtifactError(
+                f"{artifact.folder / MODEL_FILE}: gives {outputs}, not one map (1, 1, H, W); "
                 "export it again"
             )
 
@@ -59,8 +66,17 @@ class OnnxEngine:
             (output,) = self._session.run(None, {self._name: batch})
         except Exception as error:
             raise DeviceError(f"ONNX Runtime failed: {_first_line(error)}") from error
+        if not _is_map(list(output.shape)):
+            raise ArtifactError(
+                f"{MODEL_FILE}: gave {list(output.shape)}, not one map (1, 1, H, W); "
+                "export it again"
+            )
         probability: NDArray[np.float32] = output[0, 0]
         return probability
+
+
+def _is_map(shape: list[int | str | None]) -> bool:
+    return len(shape) == 4 and all(size == 1 or not isinstance(size, int) for size in shape[:2])
 
 
 def _first_line(error: Exception) -> str:

@@ -13,8 +13,8 @@ CameraState = Literal["ok", "lost", "recovering"]
 class Result:
     """One frame and its vessel map.
 
-    `dropped` counts the frames so far that a newer one overtook; `total_ms` runs from the frame's
-    arrival to its mask, waiting included.
+    `dropped` counts the frames so far that a newer one overtook; `total_ms` is what
+    reading and segmenting this one cost, waiting excluded.
     """
 
     frame: Frame
@@ -25,10 +25,14 @@ class Result:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A frame that could not be read, and why in one line; the source goes on."""
+    """A frame that could not be read, and why in one line; the source goes on.
+
+    `source` is its file's path; None where it came from a camera or is not known.
+    """
 
     index: int
     error: str
+    source: str | None = None
 
 
 @dataclass(frozen=True)

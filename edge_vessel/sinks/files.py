@@ -1,6 +1,5 @@
 """PNG files of each frame: the mask, the overlay, the probability."""
 
-import errno
 import os
 import re
 import tempfile
@@ -11,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_vessel.atomic import write_file
+from edge_vessel.atomic import DISK_FAULTS, sweep, write_file
 from edge_vessel.errors import DeviceError, UsageError
 from edge_vessel.segmenter import Segmentation
 from edge_vessel.sinks.base import CameraEvent, Result, Unreadable
@@ -27,7 +26,7 @@ _IMAGE_SUFFIXES = frozenset(
 )
 # ext4 takes 255 bytes; the longest ending and the temporary name's affixes need 40.
 _NAME_BYTES = 200
-_FAULTS_OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
+_TRIAL = ".edge-vessel"
 
 
 class FileSink:
@@ -36,7 +35,8 @@ class FileSink:
 
     Each file is whole or not there. One without a fundus leaves an
     empty mask. Names that meet a second time in one run get `_2`, `_3`; the files of an earlier run
-    with the same names are replaced.
+    with the same names are replaced, an input never is. What a killed run left under a temporary
+    name is removed.
     """
 
     def __init__(self, folder: Path, save: frozenset[str]) -> None:
@@ -58,6 +58,9 @@ class FileSink:
         self._taken: set[str] = set()
         self._copies: dict[str, int] = {}
         _try_folder(folder)
+        for kind in KINDS:
+            sweep(folder, f"_{kind}.png")
+        sweep(folder, _TRIAL.lstrip("."))
 
     def write(self, result: Result) -> None:
         """Writes the chosen files of one frame.
@@ -66,9 +69,10 @@ class FileSink:
             DeviceError: the disk is full or the folder is gone; no file is half-written.
         """
         name = self._free_name(result.frame.name)
-        for kind in sorted(self._save):
-            content = _png(_picture(kind, result.frame.image, result.segmentation))
-            write_file(self._folder / f"{name}_{kind}.png", content, _FILE_MODE)
+        paths = {kind: self._folder / f"{name}_{kind}.png" for kind in sorted(self._save)}
+        for kind, path in paths.items():
+            content = _png(path, _picture(kind, result.frame.image, result.segmentation))
+            write_file(path, content, _FILE_MODE)
 
     def unreadable(self, frame: Unreadable) -> None:
         """Leaves no file."""
@@ -110,20 +114,29 @@ def _picture(
     if kind == "mask":
         return segmentation.mask.astype(np.uint8) * np.uint8(255)
     if kind == "probability":
-        return np.rint(segmentation.probability.astype(np.float64) * 65535).astype(np.uint16)
+        scaled = segmentation.probability * np.float32(65535)
+        np.rint(scaled, out=scaled)
+        return scaled.astype(np.uint16)
     drawn = overlay(image, segmentation.mask, segmentation.fov)
-    return np.ascontiguousarray(drawn[:, :, ::-1])
+    cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR, dst=drawn)
+    return drawn
 
 
-def _png(picture: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
-    _, content = cv2.imencode(".png", picture)
+def _png(path: Path, picture: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
+    try:
+        done, content = cv2.imencode(".png", picture)
+    except (cv2.error, MemoryError) as error:
+        reason = str(getattr(error, "err", None) or type(error).__name__)
+        raise DeviceError(f"{path}: OpenCV made no PNG of it: {reason}") from error
+    if not done:
+        raise DeviceError(f"{path}: OpenCV made no PNG of it")
     return content.tobytes()
 
 
 def _try_folder(folder: Path) -> None:
     try:
         folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-        descriptor, trial = tempfile.mkstemp(prefix=".edge-vessel.", dir=folder)
+        descriptor, trial = tempfile.mkstemp(prefix=f"{_TRIAL}.", dir=folder)
         try:
             # An empty file fits on a full disk.
             os.write(descriptor, bytes(4096))
@@ -133,7 +146,7 @@ def _try_folder(folder: Path) -> None:
     except FileExistsError as error:
         raise UsageError(f"{folder}: is a file: name a folder for the results") from error
     except OSError as error:
-        kind = DeviceError if error.errno in _FAULTS_OF_THE_DISK else UsageError
+        kind = DeviceError if error.errno in DISK_FAULTS else UsageError
         raise kind(
             f"{folder}: results cannot be written here: {error.strerror}: name another folder"
         ) from error

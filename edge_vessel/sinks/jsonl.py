@@ -1,5 +1,6 @@
 """One JSON object a line: every frame, every change of the camera, the summary."""
 
+import errno
 import os
 import stat
 import sys
@@ -8,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 
+from edge_vessel.atomic import DISK_FAULTS
 from edge_vessel.errors import DeviceError, UsageError
 from edge_vessel.json_text import strict_json
 from edge_vessel.sinks.base import CameraEvent, Result, Unreadable
@@ -30,7 +32,9 @@ class JsonlSink:
         """Opens `path`; "-" is standard output.
 
         Raises:
-            UsageError: `path` is a folder, its folder is missing, or it may not be written.
+            UsageError: `path` is a folder, its folder is missing, or it may not be written; it is
+                a pipe that nobody reads; standard output is closed.
+            DeviceError: the disk is full, read-only or failing.
         """
         self._descriptor = -1
         self._own = str(path) != "-"
@@ -38,8 +42,7 @@ class JsonlSink:
         if self._own:
             self._descriptor = _open(Path(path))
         else:
-            sys.stdout.flush()
-            self._descriptor = sys.stdout.fileno()
+            self._descriptor = _standard_output()
         self._regular = stat.S_ISREG(os.fstat(self._descriptor).st_mode)
         self._synced_s = time.monotonic()
         try:
@@ -133,13 +136,33 @@ class JsonlSink:
             self._put(b"\n")
 
 
-def _open(path: Path) -> int:
-    # O_RDWR reads the last byte of a file; a pipe opened so would never see its reader leave.
-    access = os.O_WRONLY if path.is_fifo() else os.O_RDWR
+def _standard_output() -> int:
+    # Python's stdout is None where the shell closed it (`>&-`).
+    if sys.stdout is None:
+        raise UsageError("standard output is closed: name a file instead of -")
     try:
-        return os.open(path, access | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, _FILE_MODE)
+        sys.stdout.flush()
     except OSError as error:
-        raise UsageError(
+        raise DeviceError(f"standard output: cannot be written: {error.strerror}") from error
+    return sys.stdout.fileno()
+
+
+def _open(path: Path) -> int:
+    fifo = False
+    try:
+        fifo = path.is_fifo()
+        # O_RDWR reads the last byte of a file; a pipe opened so would never see its reader leave.
+        access = os.O_WRONLY if fifo else os.O_RDWR
+        # A pipe that nobody reads would hold us up for ever.
+        flags = access | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
+        descriptor = os.open(path, flags, _FILE_MODE)
+    except OSError as error:
+        if fifo and error.errno == errno.ENXIO:
+            raise UsageError(f"{path}: this pipe has no reader: start its reader first") from error
+        kind = DeviceError if error.errno in DISK_FAULTS else UsageError
+        raise kind(
             f"{path}: cannot be opened for writing: {error.strerror}: name a file in a folder that "
             "exists and may be written"
         ) from error
+    os.set_blocking(descriptor, True)
+    return descriptor

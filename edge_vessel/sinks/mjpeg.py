@@ -1,10 +1,13 @@
 """A live preview over HTTP: `--serve HOST:PORT`."""
 
+import errno
 import ipaddress
 import re
 import secrets
 import socket
 import threading
+
+import psutil
 
 from edge_vessel.errors import DeviceError, UsageError
 from edge_vessel.sinks.base import CameraEvent, Result, Unreadable
@@ -42,7 +45,7 @@ class MjpegSink:
 
         Raises:
             UsageError: the host is unknown or the token is too weak.
-            DeviceError: the port is in use or forbidden.
+            DeviceError: the port is in use or forbidden, or the address is not this device's.
         """
         if token is not None and not _TOKEN.fullmatch(token):
             raise UsageError("the preview's token is too weak: use 16 or more of A-Z a-z 0-9 _ -")
@@ -53,14 +56,19 @@ class MjpegSink:
         try:
             self._server = PreviewServer(family, address, port, self._slot, token)
         except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise DeviceError(
+                    f"{host}:{port}: the preview cannot listen here: no interface of this device "
+                    "has this address: choose one that has, or 127.0.0.1, with --serve HOST:PORT"
+                ) from error
             raise DeviceError(
                 f"{host}:{port}: the preview cannot listen here: {error.strerror}: "
                 "choose another port with --serve HOST:PORT"
             ) from error
         self.port = int(self._server.server_address[1])
-        shown = f"[{address}]" if family == socket.AF_INET6 else address
         if ipaddress.ip_address(address).is_unspecified:
-            shown = socket.gethostname()
+            address = _reachable(family)
+        shown = f"[{address}]" if ":" in address else address
         self.url = f"http://{shown}:{self.port}/" + (f"?token={token}" if token else "")
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_ACCEPT_POLL_S,), name="preview", daemon=True
@@ -110,3 +118,26 @@ def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, str]:
             f"--serve {host}: no such host: give an address of this device, such as 127.0.0.1"
         ) from error
     return family, str(address[0])
+
+
+def _reachable(family: socket.AddressFamily) -> str:
+    """An address that others reach this device by; its name, which need not resolve, if none."""
+    try:
+        up = {name for name, state in psutil.net_if_stats().items() if state.isup}
+        interfaces = psutil.net_if_addrs()
+    except OSError:
+        return socket.gethostname()
+    found = [
+        entry.address
+        for name, entries in interfaces.items()
+        if name in up
+        for entry in entries
+        # An IPv6 socket takes IPv4 as well.
+        if entry.family in {family, socket.AF_INET}
+    ]
+    for address in found:
+        # A link-local address means nothing without the interface of the one who asks.
+        numeric = ipaddress.ip_address(address)
+        if not numeric.is_loopback and not numeric.is_link_local:
+            return address
+    return socket.gethostname()

@@ -14,6 +14,11 @@ FOV_RGB = (150, 150, 150)
 _CORE_OPACITY = 0.55
 _HALO_BRIGHTNESS = 0.45
 _CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
+_LEVELS = np.arange(256, dtype=np.float32)[:, None]
+_HALO_TABLE = (_LEVELS * _HALO_BRIGHTNESS).repeat(3, axis=1).astype(np.uint8)[None]
+_CORE_TABLE = (
+    _LEVELS * (1 - _CORE_OPACITY) + np.array(VESSEL_RGB, np.float32) * _CORE_OPACITY
+).astype(np.uint8)[None]
 # A vessel one pixel wide covers `scale` of a column of the preview, or half of that where it falls
 # between two: a little less than the half keeps it.
 _HAIR = 0.49
@@ -45,13 +50,12 @@ def overlay(
         # OpenCV counts pixel centres as whole numbers, FieldOfView as halves.
         centre = (round(fov.centre_x - 0.5), round(fov.centre_y - 0.5))
         cv2.circle(drawn, centre, round(fov.radius), FOV_RGB, 1, cv2.LINE_AA)
-    vessels = mask.astype(np.uint8)
-    core = cv2.erode(vessels, _CROSS, borderValue=1).astype(np.bool_)
-    halo = cv2.dilate(vessels, _CROSS).astype(np.bool_) & ~mask
-    drawn[halo] = (drawn[halo] * _HALO_BRIGHTNESS).astype(np.uint8)
-    colour = np.array(VESSEL_RGB, np.float32)
+    vessels = np.ascontiguousarray(mask).view(np.uint8)
+    halo = (cv2.dilate(vessels, _CROSS) - vessels).view(np.bool_)
+    drawn[halo] = _mapped(drawn[halo], _HALO_TABLE)
     drawn[mask] = VESSEL_RGB
-    drawn[core] = (image[core] * (1 - _CORE_OPACITY) + colour * _CORE_OPACITY).astype(np.uint8)
+    core = cv2.erode(vessels, _CROSS, borderValue=1).view(np.bool_)
+    drawn[core] = _mapped(image[core], _CORE_TABLE)
     return drawn
 
 
@@ -76,3 +80,10 @@ def fitted_overlay(
     scaled = np.asarray(cv2.resize(image, size, interpolation=interpolation), np.uint8)
     coverage = cv2.resize(mask.astype(np.float32), size, interpolation=interpolation)
     return overlay(scaled, coverage >= (_HAIR * scale if scale < 1 else 0.5))
+
+
+def _mapped(pixels: NDArray[np.uint8], table: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(N, 3) pixels through a (1, 256, 3) table, without floats: a frame may have 35 megapixels."""
+    if pixels.size == 0:
+        return pixels
+    return np.asarray(cv2.LUT(pixels[None], table)[0], np.uint8)

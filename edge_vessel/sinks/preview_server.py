@@ -3,6 +3,7 @@
 import contextlib
 import hmac
 import logging
+import math
 import re
 import secrets
 import select
@@ -10,6 +11,7 @@ import socket
 import socketserver
 import sys
 import threading
+import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -21,8 +23,11 @@ from edge_vessel.sinks.preview_slot import PreviewSlot
 
 MAX_CONNECTIONS = 16
 _IDLE_CHECK_S = 0.5
-# For one request, and for one frame: a viewer who takes longer is dropped.
+# For one frame: a viewer who takes longer is dropped.
 _PATIENCE_S = 5.0
+# From the connection's start: somebody who drips one byte at a time holds a place no longer.
+HEADERS_DEADLINE_S = 5.0
+REQUEST_DEADLINE_S = 10.0
 # What the kernel still holds for a slow viewer is old by the time it is seen.
 _SEND_BUFFER_BYTES = 256 * 1024
 _BOUNDARY = "frame"
@@ -33,6 +38,8 @@ class PreviewServer(ThreadingHTTPServer):
     """Listens, counts connections, and can end them all at once."""
 
     daemon_threads = True
+    # The kernel's queue: with socketserver's 5 a short burst waits a second for its next try.
+    request_queue_size = 2 * MAX_CONNECTIONS
 
     def __init__(
         self, family: socket.AddressFamily, address: str, port: int, slot: PreviewSlot,
@@ -47,7 +54,8 @@ class PreviewServer(ThreadingHTTPServer):
         self.slot = slot
         self.token = token
         self.own_names = frozenset({"localhost", "127.0.0.1", "::1", address})
-        self._connections: set[socket.socket] = set()
+        # Each with the monotonic time at which it began, and what it may take from then on.
+        self._connections: dict[socket.socket, tuple[float, float]] = {}
         self._changed = threading.Condition()
         super().__init__((address, port), _Handler)
 
@@ -61,7 +69,7 @@ class PreviewServer(ThreadingHTTPServer):
         with self._changed:
             full = len(self._connections) >= MAX_CONNECTIONS
             if not full:
-                self._connections.add(request)
+                self._connections[request] = (time.monotonic(), HEADERS_DEADLINE_S)
         if full:
             self.shutdown_request(request)
             return
@@ -71,14 +79,31 @@ class PreviewServer(ThreadingHTTPServer):
     def shutdown_request(self, request: Any) -> None:
         """Forgets the connection and closes it."""
         with self._changed:
-            self._connections.discard(request)
+            self._connections.pop(request, None)
             self._changed.notify_all()
         super().shutdown_request(request)
 
+    def service_actions(self) -> None:
+        """Ends the connections that are past their deadline."""
+        now_s = time.monotonic()
+        with self._changed:
+            for connection, (began_s, allowed_s) in self._connections.items():
+                if now_s - began_s > allowed_s:
+                    with contextlib.suppress(OSError):
+                        connection.shutdown(socket.SHUT_RDWR)
+
+    def allow(self, connection: socket.socket, allowed_s: float) -> None:
+        """Lets a connection last `allowed_s` from its start."""
+        with self._changed:
+            began_s, _ = self._connections[connection]
+            self._connections[connection] = (began_s, allowed_s)
+
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
         """Stays silent about a viewer who left; logs our own faults, without the request."""
-        if not isinstance(sys.exception(), OSError):
-            _LOG.exception("the preview failed to answer")
+        fault = sys.exception()
+        if not isinstance(fault, OSError):
+            # A traceback's last line may quote the request, and with it the token.
+            _LOG.error("the preview failed to answer: %s", type(fault).__name__)
 
     def disconnect(self, timeout_s: float) -> None:
         """Ends every connection and waits for its thread."""
@@ -97,7 +122,12 @@ class _Handler(BaseHTTPRequestHandler):
     nonce = ""
 
     def do_GET(self) -> None:
-        url = urlsplit(self.path)
+        self.server.allow(self.connection, REQUEST_DEADLINE_S)
+        try:
+            url = urlsplit(self.path)
+        except ValueError:
+            self._answer(HTTPStatus.BAD_REQUEST, "text/plain", b"bad request\n")
+            return
         if not self._allowed(url.query, url.path):
             self._answer(HTTPStatus.FORBIDDEN, "text/plain; charset=utf-8", b"forbidden\n")
         elif url.path == "/":
@@ -110,6 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif url.path == "/stream":
             with self.server.slot.viewer() as free:
                 if free:
+                    self.server.allow(self.connection, math.inf)
                     self._stream()
                 else:
                     reason = b"too many viewers\n"

@@ -32,12 +32,14 @@ class StageTimes:
 @dataclass(frozen=True)
 class FrameRecord:
     """One frame. `vessel_density` is vessel pixels over pixels inside the field of view, in [0, 1];
-    None, as is `fov`, where no fundus was found. `time` is ISO 8601 in UTC. A frame that could not
-    be read has neither name nor size: its `error` names the file."""
+    None, as is `fov`, where no fundus was found. `source` is the photograph's path, None from a
+    camera; names may repeat, paths do not. `time` is ISO 8601 in UTC. A frame that could not be
+    read has neither name nor size: its `error` says why."""
 
     type: Literal["frame"]
     index: int
     name: str | None
+    source: str | None
     time: str
     status: Literal["ok", "no_fundus", "failed"]
     error: str | None
@@ -73,6 +75,7 @@ def frame_record(result: Result) -> FrameRecord:
         type="frame",
         index=frame.index,
         name=frame.name,
+        source=frame.source,
         time=iso_utc(frame.captured_s),
         status=found.status,
         error=None,
@@ -98,6 +101,7 @@ def unreadable_record(frame: Unreadable, time_s: float) -> FrameRecord:
         type="frame",
         index=frame.index,
         name=None,
+        source=frame.source,
         time=iso_utc(time_s),
         status="failed",
         error=frame.error,

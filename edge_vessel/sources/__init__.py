@@ -46,6 +46,8 @@ def create(uri: str) -> Source:
     Raises:
         UsageError: the scheme is unknown, an option is wrong, or no such file exists.
     """
+    if not uri.strip():
+        raise UsageError("the input is empty: name a file, a folder, a glob or a URI")
     scheme, colon, rest = uri.partition(":")
     if colon and scheme in SCHEMES:
         return SCHEMES[scheme](rest)

@@ -13,7 +13,8 @@ class Frame:
     """One photograph.
 
     `image` is (H, W, 3) uint8 RGB; `captured_s` is wall-clock time (`time.time()`) at which it was
-    taken or read; `capture_ms` is what reading and decoding it cost, waiting left out.
+    taken or read; `capture_ms` is what reading and decoding it cost, waiting left out. `source` is
+    the path of a photograph's file, None for a stream.
     """
 
     index: int
@@ -21,6 +22,7 @@ class Frame:
     image: NDArray[np.uint8]
     captured_s: float
     capture_ms: float
+    source: str | None = None
 
 
 class Source(Protocol):

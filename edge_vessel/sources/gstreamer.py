@@ -85,6 +85,8 @@ class GStreamer:
             header = _read_line(child, time.monotonic() + self._open_timeout_s)
         except TimeoutError as error:
             raise self._silent(self._open_timeout_s) from error
+        except ConnectionAbortedError as error:
+            raise self._stopped() from error
         if not header.startswith(_MAGIC):
             raise self._failure() or DeviceError(f"{self.uri}: it ended without a picture")
         self._take_header(header)
@@ -110,6 +112,8 @@ class GStreamer:
                 planes = planes if newer is None else newer
         except TimeoutError as error:
             raise self._silent(timeout_s) from error
+        except ConnectionAbortedError as error:
+            raise self._stopped() from error
         if planes is None:
             failure = self._failure()
             if failure is not None:
@@ -125,10 +129,16 @@ class GStreamer:
         return frame
 
     def close(self) -> None:
-        """Ends the pipeline, by force if need be; harmless when it is closed already."""
-        if self._child is not None:
-            self._child.close()
-            self._child = None
+        """Ends the pipeline, by force if need be; harmless when it is closed already.
+
+        Any thread may call it: `open` or `read` in another one fails at once.
+        """
+        child, self._child = self._child, None
+        if child is not None:
+            child.close()
+
+    def _stopped(self) -> DeviceError:
+        return DeviceError(f"{self.uri}: the pipeline was closed")
 
     def _silent(self, timeout_s: float) -> DeviceError:
         self.close()
@@ -136,9 +146,10 @@ class GStreamer:
 
     def _failure(self) -> DeviceError | UsageError | None:
         """After the end of its output: what the pipeline died of, None when it ended in order."""
-        if self._child is None:
+        child = self._child
+        if child is None:
             return None
-        code, text = self._child.wait(), self._child.errors.decode("utf-8", "replace")
+        code, text = child.wait(), child.errors.decode("utf-8", "replace")
         self.close()
         if code == 0:
             return None

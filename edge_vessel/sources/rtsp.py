@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import cv2
 import numpy as np
 
+from edge_vessel import abandonable
 from edge_vessel.errors import DeviceError, UsageError
 from edge_vessel.sources.base import Frame, live_name
 from edge_vessel.sources.pixel_formats import Image
@@ -22,6 +23,8 @@ from edge_vessel.sources.pixel_formats import Image
 _PORTS = {"rtsp": 554, "rtsps": 322}
 # FFmpeg gives up by itself after this, so that a thread left behind ends.
 _ABANDONED_S = 10.0
+# FFmpeg gives up opening a little before our deadline, so that no thread is left behind.
+_OPEN_SHARE = 0.9
 _SECRET_QUERY = re.compile(r"(?i)(?<![a-z])(pass[a-z]*|pwd|token|key|secret|auth)=[^&;/]*")
 
 
@@ -110,6 +113,10 @@ class Rtsp:
             self._reader = None
 
 
+def _no_answer(timeout_s: float) -> str:
+    return f"no answer within {timeout_s:g} s; check the network and the camera"
+
+
 class _Reader:
     """The thread that owns one connection; nobody else touches its `VideoCapture`."""
 
@@ -119,13 +126,15 @@ class _Reader:
         self._opened = self._wanted = self._stopped = False
         self._failure = ""
         self._taken: tuple[Image, float, float] | None = None
-        threading.Thread(target=self._run, name="rtsp", daemon=True).start()
+        # The prefix says that it may be left behind inside FFmpeg: the process must then end by
+        # os._exit, as unwinding such a thread makes C++ abort.
+        threading.Thread(target=self._run, name=f"{abandonable.PREFIX}rtsp", daemon=True).start()
 
     def wait_open(self, timeout_s: float) -> str:
         """Waits for the connection; "" when it stands, else why not."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._opened or self._failure, timeout_s):
-                return f"no answer within {timeout_s:g} s; check the network and the camera"
+                return _no_answer(timeout_s)
             return self._failure
 
     def take(self, timeout_s: float) -> tuple[Image, float, float] | str:
@@ -155,11 +164,13 @@ class _Reader:
 
     def _connect_and_read(self) -> str:
         # FFmpeg says neither "refused" nor "unknown name": ask the socket.
+        deadline_s = time.monotonic() + _OPEN_SHARE * self._open_timeout_s
         socket.create_connection(self._address, self._open_timeout_s).close()
         quiet_ffmpeg()
+        left_s = max(0.1, deadline_s - time.monotonic())
         timeouts = [
             cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
-            round(self._open_timeout_s * 1000),
+            round(left_s * 1000),
             cv2.CAP_PROP_READ_TIMEOUT_MSEC,
             round(_ABANDONED_S * 1000),
         ]
@@ -167,6 +178,8 @@ class _Reader:
         capture = cv2.VideoCapture(self._url, cv2.CAP_FFMPEG, timeouts)
         try:
             if not capture.isOpened():
+                if time.monotonic() >= deadline_s:
+                    return _no_answer(self._open_timeout_s)
                 return "the server refuses the stream; check path, user and password"
             with self._changed:
                 self._opened = True

@@ -18,6 +18,7 @@ _LIMITS = {
     "frames": (0, 10**9),
     "seed": (0, 2**31),
 }
+_MAX_DIGITS = 20
 
 
 def draw_fundus(height: int, width: int, seed: int) -> NDArray[np.uint8]:
@@ -77,8 +78,11 @@ class Synthetic:
             if name not in values:
                 raise UsageError(f"synthetic:{name}: unknown option; known: {', '.join(values)}")
             low, high = _LIMITS[name]
-            if not text.isdecimal() or not low <= int(text) <= high:
-                raise UsageError(f"synthetic:{name}={text}: a whole number from {low} to {high}")
+            digits = text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS
+            if not digits or not low <= int(text) <= high:
+                shown = text if len(text) <= _MAX_DIGITS else f"{text[:_MAX_DIGITS]}..."
+                shown = shown if shown.isprintable() else ascii(shown)
+                raise UsageError(f"synthetic:{name}={shown}: a whole number from {low} to {high}")
             values[name] = int(text)
         self.uri = "synthetic:" + ",".join(f"{name}={value}" for name, value in values.items())
         self.live = values["fps"] > 0

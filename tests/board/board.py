@@ -10,6 +10,8 @@ import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
+import coverage
+
 REPOSITORY = Path(__file__).parents[2]
 # What mkimage.sh accepts; Debian 12 has glibc 2.36, so that none of these is too new for it.
 _TAGS = ("2_28", "2_27", "2_24", "2_17", "2_5")
@@ -50,6 +52,11 @@ class Board:
         seconds of the host, 125 a board that never answered.
         """
         environment = "export PYTHONPATH=/mnt/ro PYTHONDONTWRITEBYTECODE=1;"
+        measuring = coverage.Coverage.current()
+        if measuring is not None:
+            (share / "coverage").mkdir(exist_ok=True)
+            environment += "export COVERAGE_PROCESS_START=/mnt/ro/pyproject.toml "
+            environment += "COVERAGE_FILE=/mnt/host/coverage/data;"
         arguments = [str(self._scripts / "boot.sh"), "-i", str(self._image), "-s", str(share)]
         arguments += ["-r", str(REPOSITORY), "-t", f"{timeout_s:.0f}", "--"]
         finished = subprocess.run(
@@ -59,6 +66,10 @@ class Board:
             timeout=timeout_s + _GRACE_S,
             check=False,
         )
+        if measuring is not None:
+            own = Path(measuring.config.data_file)
+            for number, file in enumerate(sorted((share / "coverage").iterdir())):
+                shutil.copy(file, own.with_name(f".coverage.board.{share.name}.{number}"))
         return finished.returncode, finished.stdout + finished.stderr
 
     def _key(self) -> str:
@@ -79,10 +90,10 @@ class Board:
 
 
 def _pinned() -> list[str]:
-    """The package's own dependencies in the versions that are installed here."""
+    """The package's own dependencies, and coverage, in the versions that are installed here."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     names = [re.split(r"[<>=!~\[; ]", text)[0] for text in project["dependencies"]]
-    return [f"{name}=={version(name)}" for name in names]
+    return [f"{name}=={version(name)}" for name in [*names, "coverage"]]
 
 
 def _check(arguments: list[str]) -> None:

@@ -9,13 +9,29 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
-from artifact_folders import ROOT, TARGET, command, files, golden_pair, manifest, npz, python, write
+from artifact_folders import (
+    ROOT,
+    SIZE,
+    TARGET,
+    command,
+    files,
+    golden_pair,
+    manifest,
+    model,
+    npz,
+    python,
+    write,
+)
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from needs import unavailable
 
 from edge_vessel import artifact as artifacts
 from edge_vessel import models, signing
 from edge_vessel.artifact import MAX_MANIFEST_BYTES, open_artifact
+from edge_vessel.engines.onnx import OnnxEngine
 from edge_vessel.errors import ArtifactError, DeviceError, EdgeVesselError, UsageError
 from edge_vessel.manifest import MANIFEST, SIGNATURE, Target
 from edge_vessel.target import Machine, check_target, cpu_features
@@ -179,6 +195,35 @@ def test_allow_unsigned_waives_the_signature_and_nothing_else(case, folder):
     assert case.message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("operator", "inputs", "attributes", "shape"),
+    [
+        ("Flatten", ["logit"], {}, [1, SIZE * SIZE]),
+        ("Squeeze", ["logit"], {}, [SIZE, SIZE]),
+        ("Concat", ["logit", "logit"], {"axis": 1}, [1, 2, SIZE, SIZE]),
+        ("Concat", ["logit", "logit"], {"axis": 0}, [2, 1, SIZE, SIZE]),
+        ("Sigmoid", ["logit"], {}, ["n", 1, "h", "w"]),
+    ],
+    ids=["rank 2", "rank 2 squeezed", "two channels", "two frames", "sound, with open sizes"],
+)
+def test_an_output_that_is_no_map_is_refused_at_once(operator, inputs, attributes, shape, tmp_path):
+    network = onnx.load_from_string(model())
+    del network.graph.node[1], network.graph.output[:]
+    network.graph.node.append(onnx.helper.make_node(operator, inputs, ["map"], **attributes))
+    network.graph.output.append(
+        onnx.helper.make_tensor_value_info("map", onnx.TensorProto.FLOAT, shape)
+    )
+    folder = write(tmp_path / "tiny", model=network.SerializeToString())
+    opened = open_artifact(folder, allow_unsigned=True)
+    image, expected = golden_pair()
+    if len(shape) == 4 and shape[:2] == ["n", 1]:
+        assert np.abs(OnnxEngine(opened, 1).run(image) - expected).max() < 1e-3
+        return
+    with pytest.raises(ArtifactError, match=r"model\.onnx: gives .*not one map") as caught:
+        OnnxEngine(opened, 1)
+    assert "\n" not in str(caught.value)
+
+
 @dataclass
 class TrustCase:
     name: str
@@ -207,7 +252,8 @@ def test_trust(case, tmp_path, monkeypatch):
         digest = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
         monkeypatch.setitem(models.PINNED, "tiny", digest)
     if case.trust is None:
-        with pytest.raises(ArtifactError, match="--trusted-key"):
+        advice = "--trusted-key" if case.key else "artifact sign.*--allow-unsigned"
+        with pytest.raises(ArtifactError, match=advice):
             open_artifact(folder, TRUSTED, case.allow_unsigned)
         return
     opened = open_artifact(folder, TRUSTED, case.allow_unsigned)
@@ -409,10 +455,10 @@ def test_a_file_size_limit_leaves_what_was_there(existing, tmp_path):
 
 def test_a_full_disk_leaves_what_was_there(tmp_path):
     if os.geteuid() != 0:
-        pytest.skip("mounting a small tmpfs needs root")
+        unavailable("mounting a small tmpfs needs root")
     mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(tmp_path)]
     if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("this container may not mount a tmpfs")
+        unavailable("this container may not mount a tmpfs")
     try:
         path = write(tmp_path / "tiny", KEY)
         result = writer(path, "none")
@@ -523,7 +569,13 @@ COMMAND_CASES = [
     CommandCase("show allowed", ["show", *ONLY_UNSIGNED], 0, "model.onnx", "warning: "),
     CommandCase("show elsewhere", ["show", *TRUSTING], 0, "s390x", "", ELSEWHERE),
     CommandCase("sign without key", ["sign", "{unsigned}"], 2, "", "--key"),
-    CommandCase("sign with public key", ["sign", "{unsigned}", "--key", "{key}"], 2, "", "chmod"),
+    CommandCase(
+        "sign with public key",
+        ["sign", "{unsigned}", "--key", "{key}"],
+        2,
+        "",
+        "holds a public key; name the private one (.key)",
+    ),
     CommandCase(
         "keygen without folder", ["keygen", "{folder}/no/site"], 3, "", "cannot be written"
     ),

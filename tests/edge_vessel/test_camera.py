@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from needs import unavailable
 
 from edge_vessel.errors import DeviceError, EdgeVesselError, UsageError
 from edge_vessel.sources import v4l2
@@ -68,7 +69,7 @@ def test_ioctl_numbers(name: str) -> None:
 def test_layout_is_the_kernel_headers(tmp_path: Path, compiler: str) -> None:
     """The C compiler holds every size, offset, number and constant against linux/videodev2.h."""
     if shutil.which(compiler) is None:
-        pytest.skip(f"{compiler} is not installed")
+        unavailable(f"{compiler} is not installed")
     claims = [f"sizeof(struct {n}) == {size}" for n, (_, size) in STRUCTURES.items()]
     claims += [f"{name} == {value:#x}u" for name, value in REQUESTS.items()]
     for name, members in MEMBERS.items():
@@ -298,12 +299,12 @@ def test_no_camera_behind_the_name(tmp_path: Path) -> None:
 def fake_node(tmp_path: Path) -> Iterator[Path]:
     """A character device with a camera's number and no driver behind it."""
     if os.geteuid() != 0:
-        pytest.skip("making a device node needs root")
+        unavailable("making a device node needs root")
     node = tmp_path / "video"
     try:
         os.mknod(node, 0o020600, os.makedev(v4l2.VIDEO_MAJOR, 250))
     except PermissionError:
-        pytest.skip("this container may not make device nodes")
+        unavailable("this container may not make device nodes")
     yield node
 
 

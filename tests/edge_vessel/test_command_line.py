@@ -16,6 +16,7 @@ from edge_vessel.command_line import guarded
         ([], 2, "usage: edge-vessel {run,doctor,artifact}"),
         (["fly"], 2, "usage: edge-vessel {run,doctor,artifact}"),
         (["--help"], 0, "usage: edge-vessel {run,doctor,artifact}"),
+        (["--version"], 0, "edge-vessel 0."),
         (["run", "--help"], 0, "usage: edge-vessel run"),
         (["doctor", "--help"], 0, "usage: edge-vessel doctor"),
         (["artifact", "verify", "nowhere"], 2, "nowhere: no such artifact"),
@@ -35,6 +36,19 @@ def test_the_console_script_runs(tmp_path):
         [*command, folder, "--jsonl", tmp_path / "f.jsonl"], capture_output=True, check=False
     )
     assert done.returncode == 0
+
+
+def test_a_thread_that_hangs_in_a_driver_does_not_crash_the_way_out():
+    script = """
+import threading, time
+from edge_vessel.abandonable import PREFIX
+from edge_vessel.command_line import leave
+threading.Thread(target=time.sleep, args=(60,), name=PREFIX + "x").start()
+print("done")
+leave(3)
+"""
+    done = python("-c", script)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "done\n", "")
 
 
 def test_ctrl_c_before_the_run_is_130():

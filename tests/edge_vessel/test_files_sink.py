@@ -7,11 +7,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from needs import unavailable
 from results import HEIGHT, WIDTH, make_result
 
 from edge_vessel.errors import DeviceError, EdgeVesselError, UsageError
 from edge_vessel.sinks.base import CameraEvent, Unreadable
-from edge_vessel.sinks.files import KINDS, FileSink, file_name
+from edge_vessel.sinks.files import KINDS, FileSink, _png, file_name
 
 
 def read(path: Path) -> np.ndarray:
@@ -27,7 +28,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "none", str(folder)]
     if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("only root may mount the small disk")
+        unavailable("only root may mount the small disk")
     yield folder
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
@@ -160,6 +161,28 @@ def test_a_full_disk_leaves_nothing_half_written(tiny_disk: Path) -> None:
     assert not [name for name in names if name.startswith(".")]
     for name in names:
         assert name == "filler" or read(tiny_disk / name) is not None
+
+
+def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
+    stale = [".eye_overlay.png.isnrw4jc", ".eye_mask.png.0123abcd", ".edge-vessel.abcdefgh"]
+    others = [".eye.png.isnrw4jc", "eye_mask.png", ".eye_mask.png.mine", ".eye_mask.png.bak.tar.gz"]
+    for name in (*stale, *others):
+        (tmp_path / name).write_bytes(b"old")
+        os.utime(tmp_path / name, (0, 0))
+    young = tmp_path / ".eye_mask.png.aaaaaaaa"
+    young.write_bytes(b"somebody writes it now")
+    FileSink(tmp_path, frozenset({"mask"}))
+    assert {path.name for path in tmp_path.iterdir()} == {*others, young.name}
+
+
+@pytest.mark.parametrize(("height", "width"), [(0, 0), (1, 1_000_001)])
+def test_what_opencv_cannot_compress_is_a_device_error(
+    tmp_path: Path, height: int, width: int
+) -> None:
+    picture = np.zeros((height, width), np.uint8)
+    with pytest.raises(DeviceError, match=r"eye_mask\.png: OpenCV made no PNG") as caught:
+        _png(tmp_path / "eye_mask.png", picture)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_disk_full_from_the_start_is_told_at_once(tiny_disk: Path) -> None:

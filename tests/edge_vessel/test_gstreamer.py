@@ -5,12 +5,15 @@ import re
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
+import artifact_folders
 import cv2
 import numpy as np
 import pytest
@@ -33,15 +36,16 @@ def pipeline_of() -> Iterator[Callable[..., GStreamer]]:
         yield lambda *arguments: stack.enter_context(closing(GStreamer(*arguments)))
 
 
-def children() -> set[str]:
-    """The gst-launch-1.0 processes that this process has started and that still live."""
+def children(parent: int | None = None) -> set[str]:
+    """The gst-launch-1.0 processes that `parent`, or this process, has started and that live."""
+    parent = os.getpid() if parent is None else parent
     found = set()
     for status in Path("/proc").glob("[0-9]*/stat"):
         try:
             name, _, rest = status.read_text().rpartition(")")
         except OSError:
             continue
-        if "gst-launch" in name and int(rest.split()[1]) == os.getpid():
+        if "gst-launch" in name and int(rest.split()[1]) == parent:
             found.add(status.parent.name)
     return found
 
@@ -190,6 +194,91 @@ def test_silent_pipeline_is_killed_at_the_deadline(pipeline_of: Callable[..., GS
     with pytest.raises(DeviceError, match="no frame for 1 s"):
         hung.open()
     assert time.monotonic() - began_s < 4
+    assert not children()
+
+
+def wait_until(true: Callable[[], object], timeout_s: float = 20.0) -> None:
+    deadline_s = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < deadline_s, "not in time"
+        time.sleep(0.02)
+
+
+HANGING = "appsrc ! video/x-raw,format=RGB,width=320,height=240,framerate=1/1"
+FEW = f"{ORANGE} ! video/x-raw,width=320,height=240,framerate=1/10"
+
+
+@needs_gstreamer
+@pytest.mark.parametrize("pipeline", [ORANGE, HANGING, FEW])
+@pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_run_that_ends_leaves_no_pipeline(
+    tmp_path: Path, pipeline: str, blow: signal.Signals
+) -> None:
+    artifact = artifact_folders.write(tmp_path / "artifact")
+    run = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "edge_vessel.run", "--allow-unsigned"),
+            *("--model", str(artifact), "--input", f"gst:{pipeline}"),
+        ],
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        wait_until(lambda: children(run.pid) or run.poll() is not None)
+        (child,) = children(run.pid)
+        run.send_signal(blow)
+        run.wait(20)
+        wait_until(lambda: not alive(child), 2.0)
+    finally:
+        run.kill()
+        run.wait()
+
+
+def alive(pid: str) -> bool:
+    try:
+        return "gst-launch" in Path(f"/proc/{pid}/comm").read_text()
+    except OSError:
+        return False
+
+
+@needs_gstreamer
+def test_a_pipeline_outlives_the_thread_that_opened_it(
+    pipeline_of: Callable[..., GStreamer],
+) -> None:
+    source = pipeline_of(f"{ORANGE} ! video/x-raw,width=320,height=240,framerate=30/1")
+    opener = threading.Thread(target=source.open)
+    opener.start()
+    opener.join()
+    for _ in range(10):
+        assert source.read(10.0) is not None
+
+
+@needs_gstreamer
+@pytest.mark.parametrize("call", ["open", "read"])
+def test_close_by_another_thread_ends_a_call_at_once(
+    call: str, pipeline_of: Callable[..., GStreamer]
+) -> None:
+    source = pipeline_of(HANGING if call == "open" else FEW, 30.0)
+    faults: list[DeviceError] = []
+
+    def use() -> None:
+        try:
+            source.open()
+            while source.read(30.0) is not None:
+                pass
+        except DeviceError as error:
+            faults.append(error)
+
+    user = threading.Thread(target=use)
+    user.start()
+    wait_until(children)
+    time.sleep(0.5)  # into the wait for what does not come
+    began_s = time.monotonic()
+    source.close()
+    user.join(5.0)
+    assert time.monotonic() - began_s < 3
+    assert not user.is_alive()
+    assert "the pipeline was closed" in str(faults[0])
     assert not children()
 
 

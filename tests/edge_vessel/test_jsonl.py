@@ -4,12 +4,13 @@ import os
 import subprocess
 import sys
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 import pytest
+from needs import unavailable
 from results import FOV, HEIGHT, WIDTH, make_result
 
 from edge_vessel.errors import DeviceError, UsageError
@@ -48,6 +49,7 @@ def test_a_run_line_by_line(tmp_path: Path) -> None:
         "type": "frame",
         "index": 7,
         "name": "eye.jpg",
+        "source": None,
         "time": "2026-01-01T00:00:00.250Z",
         "status": "ok",
         "error": None,
@@ -98,6 +100,17 @@ def test_a_frame_that_cannot_be_read_has_a_line_too(tmp_path: Path) -> None:
     assert unreadable.keys() == frame.keys()
     assert (unreadable["index"], unreadable["status"]) == (4, "failed")
     assert unreadable["error"] == "eye.jpg: truncated"
+
+
+def test_a_line_leads_to_its_photograph(tmp_path: Path) -> None:
+    sink = JsonlSink(tmp_path / "run.jsonl")
+    for source in ("in/base.png", "in/base.jpg", None):
+        result = make_result(name="base")
+        sink.write(replace(result, frame=replace(result.frame, source=source)))
+    sink.unreadable(Unreadable(3, "truncated", "in/base.gif"))
+    sink.close()
+    sources = [line["source"] for line in lines(tmp_path / "run.jsonl")]
+    assert sources == ["in/base.png", "in/base.jpg", None, "in/base.gif"]
 
 
 def test_every_line_is_there_before_the_next_one(tmp_path: Path) -> None:
@@ -183,6 +196,64 @@ def test_a_path_that_cannot_be_opened(tmp_path: Path, name: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_a_pipe_without_a_reader_is_told_at_once(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(UsageError, match="no reader") as caught:
+        JsonlSink(pipe)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_pipe_with_a_slow_reader_loses_nothing(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    os.set_blocking(reader, True)
+    sink = JsonlSink(pipe)
+    count = 500
+
+    def write() -> None:
+        for index in range(count):
+            sink.write(make_result(index, name="n" * 1000))
+        sink.close()
+
+    # 500 kB are more than a pipe holds: the writer has to wait for the reader.
+    writer = threading.Thread(target=write)
+    writer.start()
+    with os.fdopen(reader) as file:
+        assert [json.loads(line)["index"] for line in file] == list(range(count))
+    writer.join()
+
+
+def test_a_read_only_disk_is_a_device_error(tmp_path: Path) -> None:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "ro,size=64k", "none", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
+        unavailable("only root may mount the read-only disk")
+    try:
+        with pytest.raises(DeviceError, match="Read-only file system"):
+            JsonlSink(folder / "run.jsonl")
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_closed_standard_output_is_told_in_one_line() -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    script = (
+        "import sys\n"
+        "from edge_vessel.errors import UsageError\n"
+        "from edge_vessel.sinks.jsonl import JsonlSink\n"
+        "try:\n    JsonlSink('-')\n"
+        "except UsageError as error:\n    sys.stderr.write(str(error))\n"
+    )
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$0" -c "$1" >&-', sys.executable, script],
+        env=environment, stderr=subprocess.PIPE, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert done.stderr == "standard output is closed: name a file instead of -"
+
+
 def test_a_full_device_is_a_device_error() -> None:
     sink = JsonlSink("/dev/full")
     with pytest.raises(DeviceError, match="No space left on device"):
@@ -195,7 +266,7 @@ def test_a_full_disk_takes_the_torn_line_back(tmp_path: Path) -> None:
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(folder)]
     if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("only root may mount the small disk")
+        unavailable("only root may mount the small disk")
     try:
         sink = JsonlSink(folder / "run.jsonl")
         with pytest.raises(DeviceError, match="No space left on device"):

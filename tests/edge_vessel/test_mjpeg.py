@@ -1,3 +1,4 @@
+import contextlib
 import http.client
 import json
 import re
@@ -10,9 +11,11 @@ from urllib.parse import urlsplit
 import cv2
 import numpy as np
 import pytest
+from needs import unavailable
 from results import make_result
 
 from edge_vessel.errors import DeviceError, UsageError
+from edge_vessel.sinks import preview_server
 from edge_vessel.sinks.base import CameraEvent, Unreadable
 from edge_vessel.sinks.mjpeg import MAX_VIEWERS, MjpegSink, parse_address
 from edge_vessel.sinks.preview_server import MAX_CONNECTIONS
@@ -135,7 +138,8 @@ def test_the_status_follows_the_run(sink: MjpegSink) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "method"), [(404, "GET /secret"), (501, "POST /"), (400, "GET / x y")]
+    ("status", "method"),
+    [(404, "GET /secret"), (501, "POST /"), (400, "GET / x y"), (400, "GET http://[")],
 )
 def test_what_it_does_not_offer(sink: MjpegSink, status: int, method: str) -> None:
     with socket.create_connection(("127.0.0.1", sink.port), timeout=10) as client:
@@ -336,6 +340,78 @@ def test_a_port_in_use_is_told_in_one_line(sink: MjpegSink) -> None:
     with pytest.raises(DeviceError, match=f"127.0.0.1:{sink.port}.*Address already in use") as c:
         MjpegSink("127.0.0.1", sink.port)
     assert "\n" not in str(c.value)
+
+
+@pytest.mark.parametrize("host", ["8.8.8.8", "2001:db8::1"])
+def test_an_address_of_another_machine_is_told_from_a_port_in_use(host: str) -> None:
+    with pytest.raises(DeviceError) as caught:
+        MjpegSink(host, 0)
+    text = str(caught.value)
+    assert "no interface of this device has this address" in text or "family" in text
+    assert "another port" not in text
+
+
+def test_the_address_that_is_shown_for_all_interfaces_answers() -> None:
+    sink = MjpegSink("0.0.0.0", 0)
+    try:
+        shown = urlsplit(sink.url)
+        assert shown.hostname not in {None, "0.0.0.0", "127.0.0.1"}
+        if shown.hostname == socket.gethostname().lower():
+            unavailable("an interface with an address that is not loopback")
+        with socket.create_connection((shown.hostname, sink.port), timeout=10) as client:
+            client.sendall(f"GET /status?{shown.query} HTTP/1.1\r\n\r\n".encode())
+            assert client.makefile("rb").readline().split()[1] == b"200"
+    finally:
+        sink.close()
+
+
+def test_whoever_drips_a_request_loses_the_place(
+    sink: MjpegSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preview_server, "HEADERS_DEADLINE_S", 3.0)
+    dripping = [
+        socket.create_connection(("127.0.0.1", sink.port), timeout=10)
+        for _ in range(MAX_CONNECTIONS)
+    ]
+    for client in dripping:
+        client.sendall(b"GET / HTTP/1.1\r\nX: ")
+    until(lambda: len(serving()) == MAX_CONNECTIONS)
+
+    def drip() -> bool:
+        for client in dripping:
+            with contextlib.suppress(OSError):
+                client.sendall(b"x")
+        return _answers(sink)
+
+    until(drip)
+    until(lambda: not serving())
+    for client in dripping:
+        client.close()
+
+
+def test_a_stream_outlives_the_deadline_of_a_request(
+    sink: MjpegSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preview_server, "HEADERS_DEADLINE_S", 0.3)
+    monkeypatch.setattr(preview_server, "REQUEST_DEADLINE_S", 0.3)
+    viewer = Viewer(sink)
+    started = time.monotonic()
+    until(lambda: time.monotonic() - started > 0.8)
+    sink.write(make_result())
+    viewer.frame()
+    viewer.close()
+
+
+def test_no_fault_of_a_handler_prints_a_traceback(
+    sink: MjpegSink, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    # What JSON cannot say: a fault of ours.
+    sink.event(CameraEvent("lost", object(), 0.0))  # type: ignore[arg-type]
+    with pytest.raises((OSError, http.client.HTTPException)):
+        get(sink, "/status")
+    until(lambda: not serving())
+    assert "TypeError" in caplog.text
+    assert "Traceback" not in caplog.text + "".join(capfd.readouterr())
 
 
 def test_an_unknown_host_is_a_usage_error() -> None:

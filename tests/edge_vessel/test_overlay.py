@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -55,6 +57,19 @@ def test_the_circle_lies_where_the_field_of_view_ends() -> None:
     for line in (drawn[50, :50], drawn[50, :50:-1], drawn[:50, 50], drawn[:50:-1, 50]):
         assert line[:, 0].argmax() == 10
     assert not drawn[45:55, 45:55].any()
+
+
+def test_a_large_photograph_needs_little_more_than_its_copy() -> None:
+    image = np.full((3000, 4000, 3), (160, 60, 20), np.uint8)
+    mask = np.zeros((3000, 4000), np.bool_)
+    for row in range(0, 3000, 60):
+        mask[row : row + 6] = True
+    overlay(image, mask)
+    tracemalloc.start()
+    overlay(image, mask)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2.2 * image.nbytes
 
 
 def test_different_sizes_are_refused() -> None:

@@ -80,10 +80,15 @@ def test_stop_finishes_the_frame_in_hand(segmenter):
     pipelines: list[Pipeline] = []
     sink = Collector()
     source = sources.create("synthetic:width=200,height=200")
-    pipelines.append(Pipeline(source, segmenter, [sink], report=lambda _: pipelines[0].stop()))
+
+    def stop_at_the_third(progress) -> None:
+        if progress.processed == 3:
+            pipelines[0].stop()
+
+    pipelines.append(Pipeline(source, segmenter, [sink], report=stop_at_the_third))
     outcome = pipelines[0].run()
     assert outcome.exit_code == 0
-    assert outcome.progress.processed == len(sink.results) <= 1
+    assert outcome.progress.processed == len(sink.results) == 3
 
 
 def test_a_frame_without_a_fundus_is_a_result(segmenter, tmp_path, samples):
@@ -140,8 +145,36 @@ def test_a_camera_lost_for_good_ends_with_its_code_and_its_events(segmenter):
 def test_a_run_that_ends_while_the_camera_is_lost_says_so(segmenter):
     source = StagedCamera([200, DeviceError("gone")], opens=[None, *[DeviceError("gone")] * 99])
     outcome = Pipeline(source, segmenter, [], Limits(duration_s=0.5)).run()
-    assert outcome.fault is None
     assert outcome.exit_code == 3
+    assert "lost when the run ended" in str(outcome.fault)
+
+
+def test_a_camera_that_never_delivered_is_no_success(segmenter):
+    outcome = Pipeline(StagedCamera([], period_s=9), segmenter, [], Limits(duration_s=0.3)).run()
+    assert outcome.exit_code == 3
+    assert "no frame came" in str(outcome.fault)
+
+
+class _Starved:
+    """A segmenter on a machine without memory for one of the frames."""
+
+    def __init__(self, segmenter: Segmenter) -> None:
+        self._segmenter = segmenter
+
+    def segment(self, image: np.ndarray):
+        if image.shape[1] == 999:
+            raise MemoryError
+        return self._segmenter.segment(image)
+
+
+def test_a_frame_too_large_for_memory_is_passed_over(segmenter, samples):
+    sink, said = Collector(), []
+    source = sources.create(str(samples / "*.jpg"))
+    outcome = Pipeline(source, _Starved(segmenter), [sink], warn=said.append).run()
+    assert outcome.exit_code == 2
+    assert [result.frame.name for result in sink.results] == ["hrf_07_h"]
+    assert outcome.progress.failed == len(said) == len(sink.unreadables) == 2
+    assert "chase_db1_07L.jpg: 999x960 px need more memory" in said[0]
 
 
 def test_a_camera_that_recovered_costs_nothing(segmenter):
@@ -156,7 +189,12 @@ def test_a_camera_that_recovered_costs_nothing(segmenter):
 
 @pytest.mark.parametrize(
     ("threads", "threshold", "says"),
-    [(0, None, "threads 0"), (1, 0.0, "threshold 0.0"), (1, 1.5, "threshold 1.5")],
+    [
+        (0, None, "threads 0"),
+        (4096, None, "the cores of this machine"),
+        (1, 0.0, "threshold 0.0"),
+        (1, 1.5, "threshold 1.5"),
+    ],
 )
 def test_values_out_of_range(tmp_path, threads, threshold, says):
     artifact = open_artifact(write(tmp_path / "tiny"), (), allow_unsigned=True)

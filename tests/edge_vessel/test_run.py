@@ -92,6 +92,28 @@ def test_lines_on_stdout_leave_the_table_to_stderr(tiny):
     assert "p95 ms" in done.stderr
 
 
+def test_a_users_own_file_is_not_overwritten(tiny, tmp_path, samples):
+    (tmp_path / "eye.jpg").write_bytes((samples / "chase_db1_07L.jpg").read_bytes())
+    (tmp_path / "eye_mask.png").write_bytes(_png(np.full((80, 80), 9, np.uint8)))
+    before = (tmp_path / "eye_mask.png").read_bytes()
+    done = run("--input", tmp_path, "--output", tmp_path / "o", *TINY, tiny)
+    assert done.returncode == 0
+    assert "1 files look like results of an earlier run: left out" in done.stderr
+    done = run("--input", tmp_path, "--output", tmp_path, *TINY, tiny)
+    assert done.returncode == 2
+    assert "holds the photographs: name another --output" in done.stderr
+    assert (tmp_path / "eye_mask.png").read_bytes() == before
+
+
+def test_a_synthetic_stream_leaves_no_files(tiny, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "edge_vessel.run", "--input", "synthetic:frames=3", *TINY, tiny],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_files_go_to_a_folder_even_when_none_is_named(tiny, tmp_path, samples):
     done = subprocess.run(
         [sys.executable, "-m", "edge_vessel.run", "--input", samples / "chase_db1_07L.jpg",
@@ -105,7 +127,7 @@ def test_files_go_to_a_folder_even_when_none_is_named(tiny, tmp_path, samples):
     ]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_finishes_the_frame_and_prints_the_summary(tiny, tmp_path, number):
     path = tmp_path / "f.jsonl"
     command = [sys.executable, "-m", "edge_vessel.run", "--input", "synthetic:fps=20"]
@@ -196,6 +218,10 @@ def test_inputs(tiny, tmp_path, name, content, code, says):
         (["--input", "synthetic:", "--json", "--jsonl", "-"], 2, "both write to stdout"),
         (["--input", "synthetic:", "--model", "nowhere"], 2, "nowhere: no such artifact"),
         (["--input", "synthetic:", "--trusted-key", "no.pem"], 2, "no.pem"),
+        (["--input", ""], 2, "the input is empty"),
+        (["--input", "synthetic:", "--output", ""], 2, "empty: name a path"),
+        (["--input", "no\npe.jpg"], 2, "no\\npe.jpg"),
+        (["--input", "\x1b[31mred.jpg"], 2, "\\x1b[31mred.jpg"),
         (["--input", "gopher://eye"], 2, "unknown scheme 'gopher'"),
         (["--camera", "41", "--camera-timeout", "0.3"], 3, "/dev/video41"),
         (["--camera", "0", "--camera-size", "big"], 2, "1920x1080"),

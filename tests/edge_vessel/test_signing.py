@@ -120,6 +120,7 @@ LOAD_CASES = [
     LoadCase("passphrase", True, private_pem(protection=PASSPHRASE), "protected by a passphrase"),
     LoadCase("wrong type", True, private_pem(ELLIPTIC), "is not an Ed25519 key"),
     LoadCase("public for private", True, public_pem(KEYS[0]), "holds a public key"),
+    LoadCase("public, open as it may be", True, public_pem(KEYS[0]), "holds a public key", 0o644),
     LoadCase("too large", True, b"x" * (signing.MAX_KEY_BYTES + 1), "at most 16384"),
     LoadCase("public missing", False, None, "cannot be read: No such file"),
     LoadCase("public garbage", False, b"hello", "is not a PEM public key"),

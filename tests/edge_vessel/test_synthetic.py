@@ -38,6 +38,10 @@ def test_rate_makes_it_a_live_source():
         ("synthetic:width=12", "width=12"),
         ("synthetic:fps=fast", "fps=fast"),
         ("synthetic:fps", "NAME=VALUE"),
+        ("synthetic:frames=" + "9" * 5000, r"frames=9{20}\.\.\.: a whole number"),
+        ("synthetic:frames=\u0663", "a whole number"),
+        ("synthetic:frames=\u00b2", "a whole number"),
+        ("synthetic:seed=-1", "a whole number"),
         ("ftp://camera/stream", "unknown scheme"),
     ],
 )

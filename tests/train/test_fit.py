@@ -55,7 +55,10 @@ def test_a_killed_run_resumed_ends_where_an_unbroken_one_does(data, tmp_path):
 
     resumed = _run(_command(data, broken, *epochs, "--resume"))
     assert resumed.returncode == 0, resumed.stderr
-    expected, found = _weights(tmp_path / "whole"), _weights(broken)
+    slim = [sys.executable, "-m", "train", "slim", str(broken / "last.ckpt"), "-o"]
+    assert _run([*slim, str(tmp_path / "slim.ckpt")]).returncode == 0
+    expected, found = _weights(tmp_path / "whole"), load_network(tmp_path / "slim.ckpt")[1]
+    found = found.state_dict()
     assert all(torch.equal(expected[name], found[name]) for name in expected)
     with (broken / "curves" / "version_1" / "metrics.csv").open() as file:
         epochs_run = [row["epoch"] for row in csv.DictReader(file)]
@@ -71,6 +74,8 @@ def test_a_killed_run_resumed_ends_where_an_unbroken_one_does(data, tmp_path):
         (["--model.model", "vgg"], "unknown model 'vgg'"),
         (["--encoder-weights", "none.pth"], "none.pth: no such weights file"),
         (["--output", "--resume"], "--output needs a value"),
+        (["--resume"], "nothing to resume"),
+        (["--data=nowhere"], "nowhere: no such folder"),
     ],
 )
 def test_wrong_calls_are_one_line(data, tmp_path, more, says):

@@ -1,11 +1,14 @@
 """Networks out of checkpoints: Lightning's own, or the slim ones of `train/weights`."""
 
+import argparse
+import io
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from edge_vessel.atomic import write_file
 from edge_vessel.errors import UsageError
 
 _PREFIX = "network."
@@ -49,4 +52,19 @@ def load_network(path: Path) -> tuple[str, nn.Module]:
 def save_slim(path: Path, name: str, network: nn.Module) -> None:
     """Writes a checkpoint without optimiser and curves: what `load_network` needs, no more."""
     weights = {_PREFIX + key: value for key, value in network.state_dict().items()}
-    torch.save({"state_dict": weights, "hyper_parameters": {"model": name}}, path)
+    content = io.BytesIO()
+    torch.save({"state_dict": weights, "hyper_parameters": {"model": name}}, content)
+    write_file(path, content.getvalue())
+
+
+def slim(arguments: list[str]) -> None:
+    """`python -m train slim CHECKPOINT -o FILE`.
+
+    Raises:
+        UsageError: it is no checkpoint.
+    """
+    parse = argparse.ArgumentParser(prog="python -m train slim", description=save_slim.__doc__)
+    parse.add_argument("checkpoint", type=Path)
+    parse.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+    options = parse.parse_args(arguments)
+    save_slim(options.output, *load_network(options.checkpoint))
