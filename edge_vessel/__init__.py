@@ -3,7 +3,7 @@
 import os
 
 # OpenCV reads its own limit once, while its library is loaded; a gigapixel file is refused by it
-# before anything is allocated. 200 megapixels are four times the largest fundus camera's.
-os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(200_000_000))
+# before anything is allocated. A board of 2 GB cannot segment more than 100 megapixels.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(100_000_000))
 
 __version__ = "0.1.0"

@@ -12,7 +12,13 @@ from rich.text import Text
 from edge_vessel import engines, models, signing
 from edge_vessel import manifest as manifests
 from edge_vessel.artifact import Artifact, open_artifact, sign
-from edge_vessel.command_line import ResultConsole, add_threads_flag, add_trust_flags, guarded
+from edge_vessel.command_line import (
+    Parser,
+    ResultConsole,
+    add_threads_flag,
+    add_trust_flags,
+    guarded,
+)
 from edge_vessel.errors import ArtifactError, EdgeVesselError
 from edge_vessel.json_text import strict_json
 from edge_vessel.selftest import TOLERANCE, run_selftest
@@ -27,9 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="edge-vessel artifact", description="Verify, show and sign artifacts."
-    )
+    parser = Parser(prog="edge-vessel artifact", description="Verify, show and sign artifacts.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     verify = commands.add_parser(
         "verify", help="check signature, files and target, and run the golden self-test"

@@ -18,6 +18,14 @@ MAX_THREADS = 1024
 _INTERRUPTED = 130  # 128 + SIGINT, as shells count
 
 
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, instead of the whole usage before it."""
+
+    def error(self, message: str) -> NoReturn:
+        """Ends the process with 2."""
+        self.exit(2, f"error: {printable(message)} ({self.prog} --help)\n")
+
+
 class ResultConsole(Console):
     """Tables on stdout. rich would end the process with 1 where the reader has left."""
 

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from edge_vessel.board import Board, read_board
-from edge_vessel.command_line import ResultConsole, add_model_flags, guarded, leave, printable
+from edge_vessel.command_line import (
+    Parser,
+    ResultConsole,
+    add_model_flags,
+    guarded,
+    leave,
+    printable,
+)
 from edge_vessel.diagnosis import Check, Wanted, diagnose
 from edge_vessel.json_text import strict_json
 
@@ -26,7 +33,7 @@ class Report:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    parse = argparse.ArgumentParser(
+    parse = Parser(
         prog="edge-vessel doctor",
         description="Shows what this board has and whether the main job can run on it.",
         epilog="Exit codes: 0 it can run, 2 usage, 3 the machine, 4 the artifact.",

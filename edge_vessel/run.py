@@ -66,7 +66,7 @@ def _run(options: argparse.Namespace) -> int:
     if artifact.warning:
         warn(f"warning: {artifact.warning}")
     if isinstance(source, ImageFiles) and source.left_out:
-        warn(f"{len(source.left_out)} files look like results of an earlier run: left out")
+        warn(f"left out as results of an earlier run: {len(source.left_out)}")
     segmenter = Segmenter(artifact, options.threads, options.threshold)
     sinks: list[Sink] = []
     try:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from edge_vessel.command_line import add_model_flags, path, seconds, whole_number
+from edge_vessel.command_line import Parser, add_model_flags, path, seconds, whole_number
 from edge_vessel.sinks.files import KINDS
 
 DEFAULT_OUTPUT = Path("vessels")
@@ -13,7 +13,7 @@ _MAX_SIDE_PX = 65_535
 
 def parser() -> argparse.ArgumentParser:
     """Flags, their types and defaults."""
-    parse = argparse.ArgumentParser(
+    parse = Parser(
         prog="edge-vessel run",
         description="Segments the retinal vessels in a camera's stream, a video or photographs.",
         epilog="Exit codes: 0 done, 2 usage or unreadable input, 3 camera, disk or port, "

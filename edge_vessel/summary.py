@@ -70,7 +70,27 @@ def summarise(
 
 
 def print_summary(summary: Summary, console: Console) -> None:
-    """The table by stage, then a line each for frames, machine and output."""
+    """The table by stage, then a line each for frames, machine and output.
+
+    A run that segmented nothing has neither times nor pictures to show.
+    """
+    if summary.processed:
+        console.print(_stage_table(summary))
+    lines = [
+        f"frames: {summary.processed} segmented, {summary.captured} captured, "
+        f"{summary.dropped} dropped, {summary.failed} failed, {summary.no_fundus} without a fundus",
+        f"speed: {summary.fps:.2f} fps over {summary.duration_s:.1f} s; "
+        f"peak memory {summary.peak_rss_mb:.0f} MB; {_power_text(summary.power)}",
+    ]
+    if summary.losses:
+        lines.append(f"camera: times lost: {summary.losses}; {summary.camera} at the end")
+    if summary.output is not None and summary.processed:
+        lines.append(f"pictures: {summary.output}")
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _stage_table(summary: Summary) -> Table:
     table = Table(title=f"{summary.model} on {summary.engine}, {summary.threads} threads")
     table.add_column("stage")
     for name in ("p50", "p90", "p95", "p99", "max"):
@@ -79,19 +99,7 @@ def print_summary(summary: Summary, console: Console) -> None:
         times = summary.stages[stage]
         values = () if times is None else list(asdict(times).values())[1:]
         table.add_row(stage, *(f"{value:.1f}" for value in values))
-    console.print(table)
-    lines = [
-        f"frames: {summary.processed} segmented, {summary.captured} captured, "
-        f"{summary.dropped} dropped, {summary.failed} failed, {summary.no_fundus} without a fundus",
-        f"speed: {summary.fps:.2f} fps over {summary.duration_s:.1f} s; "
-        f"peak memory {summary.peak_rss_mb:.0f} MB; {_power_text(summary.power)}",
-    ]
-    if summary.losses:
-        lines.append(f"camera: lost {summary.losses} times, {summary.camera} at the end")
-    if summary.output is not None:
-        lines.append(f"pictures: {summary.output}")
-    for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return table
 
 
 def _power_text(power: Energy) -> str:

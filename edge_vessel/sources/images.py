@@ -22,7 +22,7 @@ from edge_vessel.sources.video import VIDEO_SUFFIXES
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".webp", ".gif")
 _MAX_BYTES = 1 << 30
-_MAX_PIXELS = 200_000_000  # four times the largest fundus camera's; see edge_vessel/__init__.py
+_MAX_PIXELS = 100_000_000  # see edge_vessel/__init__.py
 _PNG = b"\x89PNG\r\n\x1a\n"
 _START_OF_SCAN = 0xDA
 _FRAME_HEADERS = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
@@ -74,7 +74,7 @@ def decode(content: bytes, name: str) -> NDArray[np.uint8]:
         UsageError: OpenCV cannot decode it, only a part of it is left, or it is too large.
     """
     if declared_pixels(content) > _MAX_PIXELS:
-        raise UsageError(f"{name}: more than 200 megapixels; scale it down")
+        raise UsageError(f"{name}: more than 100 megapixels; scale it down")
     if content.startswith(_PNG) and _has_bad_checksum(content):
         raise UsageError(f"{name}: damaged image (PNG checksum is wrong); copy it again")
     complaints: list[str] = []
@@ -85,7 +85,7 @@ def decode(content: bytes, name: str) -> NDArray[np.uint8]:
             image = cv2.imdecode(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     except cv2.error as error:
         if "MAX_IMAGE" in str(error):
-            raise UsageError(f"{name}: more than 200 megapixels; scale it down") from error
+            raise UsageError(f"{name}: more than 100 megapixels; scale it down") from error
         raise UsageError(f"{name}: OpenCV cannot decode it: {error.err}") from error
     except MemoryError as error:
         raise UsageError(f"{name}: too large for this machine's memory") from error

@@ -552,7 +552,7 @@ class CommandCase:
 ONLY_UNSIGNED = ["{unsigned}", "--allow-unsigned"]
 TRUSTING = ["{signed}", "--trusted-key", "{key}"]
 COMMAND_CASES = [
-    CommandCase("no command", [], 2, "", "usage:"),
+    CommandCase("no command", [], 2, "", "required: COMMAND"),
     CommandCase("unknown command", ["eat"], 2, "", "invalid choice"),
     CommandCase("no such folder", ["verify", "{folder}/none"], 2, "", "no such artifact"),
     CommandCase("bad threads", ["verify", "{signed}", "--threads", "0"], 2, "", "1 to 1024"),

@@ -98,7 +98,7 @@ def test_a_users_own_file_is_not_overwritten(tiny, tmp_path, samples):
     before = (tmp_path / "eye_mask.png").read_bytes()
     done = run("--input", tmp_path, "--output", tmp_path / "o", *TINY, tiny)
     assert done.returncode == 0
-    assert "1 files look like results of an earlier run: left out" in done.stderr
+    assert "left out as results of an earlier run: 1" in done.stderr
     done = run("--input", tmp_path, "--output", tmp_path, *TINY, tiny)
     assert done.returncode == 2
     assert "holds the photographs: name another --output" in done.stderr
