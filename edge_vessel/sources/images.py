@@ -91,7 +91,7 @@ def decode(content: bytes, name: str) -> NDArray[np.uint8]:
         raise UsageError(f"{name}: too large for this machine's memory") from error
     complaint = _first_damage(complaints, content)
     if complaint:
-        raise UsageError(f"{name}: damaged image ({complaint}); copy it again")
+        raise UsageError(f"{name}: damaged image ({complaint.lstrip(': ')}); copy it again")
     if image is None:
         raise UsageError(f"{name}: not an image that OpenCV can decode, or damaged")
     if image.dtype == np.uint16:

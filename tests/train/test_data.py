@@ -110,7 +110,7 @@ def _empty(root):
         (_turn, "25_manual1.gif", "darker than their surroundings"),
         (_duplicate, "22_manual1.gif", "the same file as"),
         (_remove, "30_manual1.gif", "missing"),
-        (_truncate, "05_test.tif", "decode"),
+        (_truncate, "05_test.tif", "damaged image"),
         (_shrink, "05_test.tif", "300x300"),
         (_empty, "25_manual1.gif", "0.0% of the field of view"),
     ],
