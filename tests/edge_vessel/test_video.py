@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from needs import unavailable
 
 from edge_vessel.errors import DeviceError, UsageError
 from edge_vessel.sources.container import missing_bytes, shown_share
@@ -265,17 +266,14 @@ def serve(port: int, *credentials: str) -> subprocess.Popen[bytes]:
     assert process.stdout is not None
     if process.stdout.readline() != b"ready\n":
         process.kill()
-        reason = "apt install python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        unavailable("apt install python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good")
     return process
 
 
 @pytest.fixture
 def rtsp() -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     if shutil.which(SYSTEM_PYTHON) is None:
-        pytest.skip("no system Python")
+        unavailable("no system Python")
     port = free_port()
     process = serve(port)
     yield port, process
