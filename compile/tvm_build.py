@@ -1,0 +1,65 @@
+"""A plan as a TVM library: one Relax function that calls one TIR function a bottleneck."""
+
+from pathlib import Path
+from typing import Any
+
+import tvm
+from tvm import relax
+
+from compile.plan import Step
+from compile.schedules.core import Core
+from compile.schedules.maps import Image
+
+# The default pipeline also fuses, tunes and legalises, which is of no use to finished functions.
+_PASSES = (
+    relax.transform.RewriteDataflowReshape,
+    relax.transform.ToNonDataflow,
+    relax.transform.RemovePurityChecking,
+    relax.transform.CallTIRRewrite,
+    relax.transform.StaticPlanBlockMemory,
+    relax.transform.LowerAllocTensor,
+    relax.transform.KillAfterLastUse,
+    relax.transform.LowerRuntimeBuiltin,
+    relax.transform.ComputePrimValue,
+    relax.transform.VMShapeLower,
+    relax.transform.AttachGlobalSymbol,
+)
+
+
+def module(steps: list[Step], core: Core) -> tvm.IRModule:
+    """`main`: the image -> the probability (1, 1, H, W); memory planned before it runs."""
+    builder = relax.BlockBuilder()
+    image = next(m for s in steps for m in s.bottleneck.inputs if isinstance(m, Image))
+    argument = relax.Var("image", relax.TensorType(image.shape, image.dtype))
+    values: dict[str, Any] = {}
+    with builder.function("main", [argument]):
+        with builder.dataflow():
+            for number, step in enumerate(steps):
+                bottleneck = step.bottleneck
+                function = bottleneck.function(core, f"bottleneck{number}")
+                call = builder.add_func(function, f"bottleneck{number}")
+                out = bottleneck.output
+                shape = (1, 1, out.height, out.width) if bottleneck.final else out.shape(core)
+                reads = [
+                    argument if isinstance(m, Image) else values[name]
+                    for m, name in zip(bottleneck.inputs, step.reads, strict=True)
+                ]
+                weights = relax.const(bottleneck.packed(core), "float32")
+                result = relax.call_tir(
+                    call, [*reads, weights], relax.TensorType(shape, "float32")
+                )
+                values[step.writes] = builder.emit(result)
+            found = builder.emit_output(values[steps[-1].writes])
+        builder.emit_func_output(found)
+    return builder.get()
+
+
+def build(steps: list[Step], core: Core, target: tvm.target.Target) -> Any:
+    """The executable for `target`."""
+    pipeline = tvm.transform.Sequential([make() for make in _PASSES])
+    return tvm.compile(module(steps, core), target=target, relax_pipeline=pipeline)
+
+
+def export(executable: Any, path: Path, compiler: str) -> None:
+    """Links a shared library with `compiler`."""
+    executable.export_library(str(path), fcompile=tvm.support.cc.cross_compiler(compiler))
