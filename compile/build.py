@@ -1,9 +1,10 @@
-"""A checkpoint becomes an artifact: export, golden self-test, manifest, signature."""
+"""A checkpoint becomes an artifact: export, rewrites, native code, golden self-test, signature."""
 
 import argparse
 import hashlib
 import json
 import sys
+import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,15 +13,19 @@ from typing import Any
 import onnxruntime
 from torch import nn
 
+from compile import rewrite, targets
+from compile.explain import explain_passes, explain_steps
 from compile.export import to_onnx
 from compile.golden import golden_bytes, onnx_predictor
-from compile.parity import compare
+from compile.native import Native, compile_native
+from compile.parity import Parity, compare, compare_artifact
 from edge_vessel import artifact as artifacts
 from edge_vessel import signing
 from edge_vessel.errors import ArtifactError, EdgeVesselError, UsageError
 from edge_vessel.manifest import EngineVersion, Input, Manifest, Metric, Model, Output, Target
 from edge_vessel.preprocessing import OFFSET, SCALE
 from edge_vessel.sources.images import read_image
+from edge_vessel.target import check_target, this_machine
 from train import data as registry
 from train.data.root import data_root
 from train.models.checkpoint import load_network
@@ -34,16 +39,31 @@ def main(arguments: list[str] | None = None) -> int:
     """Builds one artifact; prints its folder and the hash of its manifest."""
     options = _parser().parse_args(arguments)
     try:
+        _check_combination(options)
         key = signing.load_private_key(options.key) if options.key else None
         name, network = load_network(options.checkpoint)
         report = _read_report(options.evaluation, options.checkpoint)
         image = read_image(options.golden)
-        content = to_onnx(network, options.size)
+        content, saved = rewrite.apply(to_onnx(network, options.size))
         manifest = _manifest(options, name, network, report)
+        golden = {"golden.npz": golden_bytes(content, image, options.size)}
         if options.data is not None:
             parity = _parity(options.data, report, manifest.output.threshold, network, content)
             manifest = replace(manifest, metrics=(*manifest.metrics, *parity))
-        files = {"model.onnx": content, "golden.npz": golden_bytes(content, image, options.size)}
+        if options.explain:
+            sys.stdout.write(explain_passes(saved))
+        if options.engine == "tvm":
+            target = targets.find(options.target)
+            native = compile_native(content, target, options.threads or target.threads)
+            manifest = _for_native(manifest, target, native)
+            files = native.files | golden
+            if options.explain:
+                sys.stdout.write(explain_steps(native))
+            if options.data is not None:
+                found = _native_parity(options, report["dataset"], manifest, files)
+                manifest = replace(manifest, metrics=(*manifest.metrics, *found))
+        else:
+            files = {"model.onnx": content} | golden
         artifacts.write(options.output, manifest, files, key, overwrite=options.overwrite)
         trusted = () if key is None else (key.public_key(),)
         built = artifacts.open_artifact(options.output, trusted, allow_unsigned=key is None)
@@ -61,7 +81,17 @@ def _parser() -> argparse.ArgumentParser:
     parse.add_argument("--name", help="default: the folder's name")
     parse.add_argument("--version", type=int, default=1, help="grows with every release")
     parse.add_argument("--size", type=int, default=544, metavar="PX")
-    parse.add_argument("--threads", type=int, default=2, metavar="N")
+    parse.add_argument("--threads", type=int, metavar="N", help="default: the target's")
+    parse.add_argument("--target", metavar="NAME", help="compile for it; see --list-targets")
+    parse.add_argument("--list-targets", action=_ListTargets, nargs=0)
+    parse.add_argument(
+        "--engine",
+        choices=("tvm", "onnx"),
+        help="default: tvm with --target, else a portable ONNX file",
+    )
+    parse.add_argument(
+        "--explain", action="store_true", help="print what each pass and step does and costs"
+    )
     parse.add_argument(
         "--evaluation",
         type=Path,
@@ -80,6 +110,64 @@ def _parser() -> argparse.ArgumentParser:
     return parse
 
 
+class _ListTargets(argparse.Action):
+    """Prints the table and ends, as --help does."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        sys.stdout.write(targets.table())
+        parser.exit()
+
+
+def _check_combination(options: argparse.Namespace) -> None:
+    """Fills the engine in; refuses what cannot be before anything long begins."""
+    if options.target is not None:
+        targets.find(options.target)
+    options.engine = options.engine or ("tvm" if options.target else "onnx")
+    if options.engine == "tvm" and options.target is None:
+        raise UsageError(f"--engine tvm needs --target: {', '.join(targets.TARGETS)}")
+    if options.threads is not None and options.threads < 1:
+        raise UsageError(f"threads {options.threads}: at least 1")
+
+
+def _for_native(manifest: Manifest, target: targets.CompileTarget, native: Native) -> Manifest:
+    return replace(
+        manifest,
+        input=replace(manifest.input, dtype="uint8", layout="NHWC"),
+        target=target.manifest(native.core.threads),
+        engine=EngineVersion("tvm", native.engine_version),
+    )
+
+
+def _native_parity(
+    options: argparse.Namespace, dataset: str, manifest: Manifest, files: dict[str, bytes]
+) -> tuple[Metric, ...]:
+    """Of the compiled network on the test photographs, where this machine can run it."""
+    try:
+        check_target(manifest.target, this_machine(), options.output)
+    except ArtifactError:
+        sys.stderr.write(
+            f"parity of the native code: not measured, this machine cannot run it; on the board: "
+            f"python -m edge_vessel.artifact verify {options.output}\n"
+        )
+        return ()
+    with tempfile.TemporaryDirectory() as folder:
+        trial = Path(folder) / "trial"
+        artifacts.write(trial, manifest, files, None)
+        found = compare_artifact(options.checkpoint, trial, dataset, options.data)
+    return _metrics("tvm", f"{dataset} test, full frame", found)
+
+
+def _metrics(stage: str, data: str, found: Parity) -> tuple[Metric, Metric]:
+    if not found.holds:
+        raise ArtifactError(
+            f"stage {stage} is {found.max_abs_difference:.1e} off: nothing is written"
+        )
+    return (
+        Metric(stage, data, "dice pooled", round(found.dice_after, 4)),
+        Metric(stage, data, "largest difference from torch", found.max_abs_difference),
+    )
+
+
 def _parity(
     folder: str, report: dict[str, Any], threshold: float, network: nn.Module, content: bytes
 ) -> tuple[Metric, Metric]:
@@ -90,13 +178,7 @@ def _parity(
         predictions(onnx_predictor(content), dataset, root, "test"),
         threshold,
     )
-    if not found.holds:
-        raise ArtifactError(f"the export is {found.max_abs_difference:.1e} off: nothing is written")
-    data = f"{dataset.name} test, full frame"
-    return (
-        Metric("onnx", data, "dice pooled", round(found.dice_after, 4)),
-        Metric("onnx", data, "largest difference from torch", found.max_abs_difference),
-    )
+    return _metrics("onnx", f"{dataset.name} test, full frame", found)
 
 
 def _read_report(path: Path, checkpoint: Path) -> dict[str, Any]:
@@ -146,7 +228,7 @@ def _manifest(
             field_of_view="square around the circle of the fundus, scaled to the input",
         ),
         output=Output(threshold, _A_PRIORI),
-        target=Target("any", "any", (), options.threads, 512),
+        target=Target("any", "any", (), options.threads or 2, 512),
         engine=EngineVersion("onnx", onnxruntime.__version__),
         tuning_log_sha256=None,
         metrics=metrics,

@@ -5,6 +5,7 @@ Both run on the test photographs of a data set; the protocol and the Dice are tr
 
 import argparse
 import json
+import subprocess
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -55,6 +56,23 @@ def compare(before: Iterable[Prediction], after: Iterable[Prediction], threshold
         dice_before=pooled([a for a, _ in pairs], threshold, inside=False).dice,
         dice_after=pooled([b for _, b in pairs], threshold, inside=False).dice,
     )
+
+
+def compare_artifact(checkpoint: Path, artifact: Path, dataset: str, folder: str) -> Parity:
+    """The same for an unsigned artifact, in a process without the compiler.
+
+    TVM's compiler brings its own runtime, which does not get along with the artifact's.
+
+    Raises:
+        ArtifactError: the process failed; its message is passed on.
+    """
+    command = [sys.executable, "-m", "compile.parity", str(checkpoint), str(artifact), "--json"]
+    command += ["--allow-unsigned", "--dataset", dataset, "--data", str(folder), "--threads", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if not done.stdout:
+        last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        raise ArtifactError(f"the parity check ended early: {last.removeprefix('error: ')}")
+    return Parity(**json.loads(done.stdout))
 
 
 def main(arguments: list[str] | None = None) -> int:

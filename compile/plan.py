@@ -1,6 +1,5 @@
 """A rewritten ONNX graph as a list of bottlenecks for the hand-written schedules."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,6 +7,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import NodeProto, numpy_helper
 
+from compile.rewrite.graph import attribute
 from compile.schedules.bottleneck import Bottleneck
 from compile.schedules.maps import Image, Map
 from compile.schedules.producers import Expand, Join, Producer, Stem
@@ -85,15 +85,6 @@ def describe(node: NodeProto) -> str:
     return f"{node.op_type} {node.name or node.output[0]}"
 
 
-def attribute(node: NodeProto, name: str, default: object) -> object:
-    """An attribute of a node; byte strings as text."""
-    for one in node.attribute:
-        if one.name == name:
-            value: object = onnx.helper.get_attribute_value(one)
-            return value.decode() if isinstance(value, bytes) else value
-    return default
-
-
 def plan(model: onnx.ModelProto, scale: float, offset: float, bytes_in: bool) -> list[Step]:
     """The steps of a network that is bottlenecks from the image to the probability.
 
@@ -112,7 +103,7 @@ def plan(model: onnx.ModelProto, scale: float, offset: float, bytes_in: bool) ->
     normalise = (scale, offset) if bytes_in else (1.0, 0.0)
     steps: list[Step] = []
     for node in model.graph.node:
-        if node.op_type == "Conv" and _group(node) > 1:
+        if node.op_type == "Conv" and attribute(node, "group", 1) != 1:
             step = _bottleneck(graph, node, values, normalise)
             values[step.writes] = step.bottleneck.output
             steps.append(step)
@@ -137,12 +128,6 @@ def _read(model: onnx.ModelProto) -> _Graph:
     )
 
 
-def _group(conv: NodeProto) -> int:
-    group = attribute(conv, "group", 1)
-    assert isinstance(group, int)
-    return group
-
-
 def _bottleneck(
     graph: _Graph,
     conv: NodeProto,
@@ -156,9 +141,8 @@ def _bottleneck(
     pads = attribute(conv, "pads", [0, 0, 0, 0])
     if weights.shape[1:] != (1, 3, 3) or pads != [1, 1, 1, 1] or strides not in ([1, 1], [2, 2]):
         raise NotCoveredError(f"{describe(conv)}: not a depthwise 3x3, padding 1, stride 1 or 2")
-    assert isinstance(strides, list)
     producer, reads = _producer(graph, conv, values, normalise)
-    height, width = _hidden_size(producer)
+    height, width = producer.size
     activation = graph.next(conv.output[0], "Clip", "Relu")
     inner = conv if activation is None else activation
     project = graph.next(inner.output[0], "Conv")
@@ -188,7 +172,7 @@ def _bottleneck(
             name=project.name or project.output[0],
             height=height,
             width=width,
-            stride=strides[0],
+            stride=int(strides[0]),
             producer=producer,
             depthwise=weights,
             depthwise_bias=bias,
@@ -204,21 +188,10 @@ def _bottleneck(
     )
 
 
-def _hidden_size(producer: Producer) -> tuple[int, int]:
-    if isinstance(producer, Join):
-        return producer.low.height * 2, producer.low.width * 2
-    if isinstance(producer, Stem):
-        return producer.image.height // 2, producer.image.width // 2
-    assert isinstance(producer, Expand)
-    return producer.source.height, producer.source.width
-
-
-def _pointwise(
-    graph: _Graph, conv: NodeProto
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _pointwise(graph: _Graph, conv: NodeProto) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """(out, in) and bias of a 1x1 convolution, stride 1."""
     weights, bias = graph.weights(conv)
-    plain = attribute(conv, "strides", [1, 1]) == [1, 1] and _group(conv) == 1
+    plain = attribute(conv, "strides", [1, 1]) == [1, 1] and attribute(conv, "group", 1) == 1
     if weights.shape[2:] != (1, 1) or not plain:
         raise NotCoveredError(f"{describe(conv)}: not a pointwise convolution of stride 1")
     return weights[:, :, 0, 0], bias
@@ -246,7 +219,7 @@ def _producer(
     if isinstance(source, Map):
         weights, bias = _pointwise(graph, node)
         return Expand(source, weights, bias, bounds), (node.input[0],)
-    stem = weights.shape[1:] == (3, 3, 3) and _group(node) == 1
+    stem = weights.shape[1:] == (3, 3, 3) and attribute(node, "group", 1) == 1
     strides, pads = attribute(node, "strides", []), attribute(node, "pads", [])
     if source is None or not stem or strides != [2, 2] or pads != [1, 1, 1, 1]:
         raise NotCoveredError(f"{describe(node)}: not a 3x3 stride 2 convolution of the image")
@@ -264,10 +237,8 @@ def _join(
     scale: float,
     offset: float,
 ) -> tuple[Join, tuple[str, ...]]:
-    is_resize: Callable[[str], bool] = lambda name: (  # noqa: E731
-        name in graph.nodes and graph.nodes[name].op_type == "Resize"
-    )
-    ups = [name for name in add.input if is_resize(name)]
+    givers = {name: graph.nodes.get(name) for name in add.input}
+    ups = [name for name, node in givers.items() if node and node.op_type == "Resize"]
     if len(ups) != 1:
         raise NotCoveredError(f"{describe(add)}: not an upsampled map plus a convolution")
     resize = graph.take(ups[0], "Resize")

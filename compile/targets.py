@@ -183,9 +183,7 @@ def table() -> str:
     rows = [("TARGET", "CPU", "THREADS", "L2", "SHOWN", "WHAT")]
     for name, target in TARGETS.items():
         l2 = f"{target.l2_bytes // KIB} KiB / {target.l2_cores}"
-        rows.append(
-            (name, target.cpu, str(target.threads), l2, target.shown, target.description)
-        )
+        rows.append((name, target.cpu, str(target.threads), l2, target.shown, target.description))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
     lines = (
         "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[-1]])

@@ -45,9 +45,7 @@ def module(steps: list[Step], core: Core) -> tvm.IRModule:
                     for m, name in zip(bottleneck.inputs, step.reads, strict=True)
                 ]
                 weights = relax.const(bottleneck.packed(core), "float32")
-                result = relax.call_tir(
-                    call, [*reads, weights], relax.TensorType(shape, "float32")
-                )
+                result = relax.call_tir(call, [*reads, weights], relax.TensorType(shape, "float32"))
                 values[step.writes] = builder.emit(result)
             found = builder.emit_output(values[steps[-1].writes])
         builder.emit_func_output(found)

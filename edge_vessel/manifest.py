@@ -44,12 +44,16 @@ class Model:
 
 @dataclass(frozen=True)
 class Input:
-    """What goes in: (1, 3, height, width); the network gets pixel * scale + offset."""
+    """What goes in; the network gets pixel * scale + offset.
+
+    float32 NCHW (1, 3, height, width) is scaled by the engine, uint8 NHWC (1, height, width, 3) are
+    the camera's bytes, which the compiled graph scales itself.
+    """
 
     height: Pixels
     width: Pixels
-    dtype: Literal["float32"]
-    layout: Literal["NCHW"]
+    dtype: Literal["float32", "uint8"]
+    layout: Literal["NCHW", "NHWC"]
     colour: Literal["RGB"]
     scale: Annotated[float, Range(1e-9, 1e9)]
     offset: Annotated[float, Range(-1e9, 1e9)]
@@ -163,6 +167,11 @@ def _check_whole(manifest: Manifest) -> None:
     for name in names:
         if name in (MANIFEST, SIGNATURE) or names.count(name) > 1:
             raise StrictJsonError(f"files: {name!r} is reserved or stands twice")
+    if (manifest.input.dtype == "uint8") != (manifest.input.layout == "NHWC"):
+        raise StrictJsonError(
+            f"input: {manifest.input.dtype} {manifest.input.layout}: float32 goes with NCHW, "
+            "uint8 with NHWC"
+        )
     if manifest.target.triple == "any" and manifest.engine.name != "onnx":
         raise StrictJsonError(
             f"target.triple: 'any' is for portable models; {manifest.engine.name} is native code"

@@ -1,6 +1,7 @@
 """Look-up and surgery on an ONNX graph, as far as the passes need it."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +71,9 @@ class Graph:
             self.proto.initializer.append(tensor)
         return helper.make_node("Conv", [source, *arrays], [output], name=output)
 
-    def replace(self, node: NodeProto, new: Sequence[NodeProto], dropped: Sequence[NodeProto]) -> None:
+    def replace(
+        self, node: NodeProto, new: Sequence[NodeProto], dropped: Sequence[NodeProto]
+    ) -> None:
         """Puts `new` in the place of `node`; takes `dropped` and unread constants out."""
         gone = {id(one) for one in (node, *dropped)}
         kept: list[NodeProto] = []
@@ -93,11 +96,11 @@ def _copy(node: NodeProto) -> NodeProto:
     return copied
 
 
-def attribute(node: NodeProto, name: str, default: object) -> object:
+def attribute(node: NodeProto, name: str, default: Any) -> Any:
     """An attribute of a node, text for byte strings."""
     for one in node.attribute:
         if one.name == name:
-            value: object = helper.get_attribute_value(one)
+            value = helper.get_attribute_value(one)
             return value.decode() if isinstance(value, bytes) else value
     return default
 

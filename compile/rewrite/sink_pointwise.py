@@ -35,9 +35,7 @@ def _sink_one(model: ModelProto) -> bool:
             split = sizes[concat.input[0]][1]
             halves = (weights[:, :split], weights[:, split:])
             out = conv.output[0]
-            low = graph.convolution(
-                resize.input[0], halves[side], graph.bias(conv), f"{out}.below"
-            )
+            low = graph.convolution(resize.input[0], halves[side], graph.bias(conv), f"{out}.below")
             up = NodeProto()
             up.CopyFrom(resize)
             up.input[0], up.output[0], up.name = low.output[0], f"{out}.up", f"{out}.up"

@@ -104,7 +104,9 @@ class Bottleneck:
                 with loop as band:
                     begin = T.Bind(band * rows)
                     count = T.Bind(T.min(rows, out.height - begin))
-                    self._band(core, inputs, weights, output, [int(s) for s in starts], begin, count)
+                    self._band(
+                        core, inputs, weights, output, [int(s) for s in starts], begin, count
+                    )
             return builder.get()
 
     def _argument(self, core: Core, name: str, source: Map | Image) -> Expr:
@@ -241,7 +243,9 @@ class Bottleneck:
 
         def start(first: Expr, p: int, c: Expr) -> Expr:
             value = load(weights, bias + c, lanes)
-            return value + load(inputs[-1], base + (first + p) * inner + c, lanes) if adds else value
+            return (
+                value + load(inputs[-1], base + (first + p) * inner + c, lanes) if adds else value
+            )
 
         product(
             core,

@@ -16,7 +16,7 @@ class Core:
     threads: int
 
     def vectors(self, channels: int) -> int:
-        """Vectors that hold `channels`; past six of them, a multiple that register blocks divide."""
+        """Vectors that hold `channels`; past six, a multiple that register blocks divide."""
         count = -(-channels // self.lanes)
         while count > 6 and not any(count % width == 0 for width in (3, 4, 5)):
             count += 1

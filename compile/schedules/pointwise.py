@@ -67,9 +67,7 @@ def product(
         for term in terms:
             with T.serial(0, term.depth) as k:
                 row = T.Bind(term.offset + (group * term.depth + k) * (wide * lanes))
-                weights = [
-                    T.Bind(load(term.weights, row + v * lanes, lanes)) for v in range(wide)
-                ]
+                weights = [T.Bind(load(term.weights, row + v * lanes, lanes)) for v in range(wide)]
                 for p in range(high):
                     x = T.Bind(T.Broadcast(term.pixel(first + p, k), lanes))
                     for v in range(wide):

@@ -27,10 +27,17 @@ class Row:
 
 
 class Producer(Protocol):
-    """`channels` of the hidden map; `bounds` of its activation."""
+    """`channels` of the hidden map; `weights` unpacked; `bounds` of its activation."""
 
-    channels: int
+    weights: NDArray[np.float32]
     bounds: Clip
+
+    @property
+    def channels(self) -> int: ...
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the hidden map."""
 
     @property
     def inputs(self) -> tuple[Map | Image, ...]: ...
@@ -59,6 +66,10 @@ class Expand:
         return len(self.bias)
 
     @property
+    def size(self) -> tuple[int, int]:
+        return self.source.height, self.source.width
+
+    @property
     def inputs(self) -> tuple[Map, ...]:
         return (self.source,)
 
@@ -84,7 +95,7 @@ class Expand:
                     pitch,
                 )
             ],
-            start=lambda first, p, c: load(weights, c, lanes),
+            start=lambda _first, _p, c: load(weights, c, lanes),
             finish=lambda p, c, value: store(
                 row.ring, clipped(value, self.bounds, lanes), row.at + p * pitch + c, lanes
             ),
@@ -108,6 +119,10 @@ class Stem:
     @property
     def channels(self) -> int:
         return len(self.bias)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.image.height // 2, self.image.width // 2
 
     @property
     def inputs(self) -> tuple[Image, ...]:
@@ -146,7 +161,7 @@ class Stem:
             row.columns,
             self.channels,
             [Term(3 * across, tap, weights, pitch)],
-            start=lambda first, p, c: load(weights, c, lanes),
+            start=lambda _first, _p, c: load(weights, c, lanes),
             finish=lambda p, c, value: store(
                 row.ring, clipped(value, self.bounds, lanes), row.at + p * pitch + c, lanes
             ),
@@ -171,6 +186,10 @@ class Join:
         return self.low.channels
 
     @property
+    def size(self) -> tuple[int, int]:
+        return self.low.height * 2, self.low.width * 2
+
+    @property
     def inputs(self) -> tuple[Map | Image, ...]:
         return (self.low, self.skip)
 
@@ -187,15 +206,13 @@ class Join:
         vertical_blend(core, self.low, inputs[0], row.row, row.first, low, scratch)
         if isinstance(self.skip, Image):
             at = low * pitch
-            self.skip.read_row(
-                inputs[1], row.row, row.first, row.columns, scratch, at, pad=0.0
-            )
+            self.skip.read_row(inputs[1], row.row, row.first, row.columns, scratch, at, pad=0.0)
             source, base, inner = scratch, at, self.skip.channels
         else:
             source, inner = inputs[1], core.padded(self.skip.channels)
             base = T.Bind(self.skip.at(core, row.row, row.first))
 
-        # The strip begins at an odd column, so pixels 2n and 2n + 1 lie between low pixels n, n + 1.
+        # The strip begins at an odd column, so pixels 2n, 2n + 1 lie between low pixels n, n + 1.
         def start(first: Expr, p: int, c: Expr) -> Expr:
             at = (T.floordiv(first, 2) + p // 2) * pitch + c
             left, right = load(scratch, at, lanes), load(scratch, at + pitch, lanes)

@@ -6,9 +6,13 @@ from collections.abc import Callable
 from edge_vessel.artifact import Artifact
 from edge_vessel.engines.base import Engine
 from edge_vessel.engines.onnx import OnnxEngine
+from edge_vessel.engines.tvm import TvmEngine
 from edge_vessel.errors import ArtifactError, UsageError
 
-ENGINES: dict[str, Callable[[Artifact, int], Engine]] = {"onnx": OnnxEngine}
+ENGINES: dict[str, Callable[[Artifact, int], Engine]] = {
+    "onnx": OnnxEngine,
+    "tvm": TvmEngine,
+}
 
 
 def create(artifact: Artifact, threads: int) -> Engine:

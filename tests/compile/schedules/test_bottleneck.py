@@ -126,9 +126,7 @@ def test_join(core: Core, skip: str, final: bool, size: tuple[int, int]) -> None
     producer = Join(low, source, draw(5, source.channels) * scale, draw(5), RELU6)
     one = finish(producer, size, out=1 if final else 9, final=final)
     second = (
-        draw(7, height, width).astype(np.float64)
-        if skip == "map"
-        else photograph(size, bytes_in)
+        draw(7, height, width).astype(np.float64) if skip == "map" else photograph(size, bytes_in)
     )
     check(one, [draw(5, height // 2, width // 2).astype(np.float64), second], core)
 

@@ -1,0 +1,58 @@
+"""TVM's runtime on the CPU: compiled code, no compiler."""
+
+import threading
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_vessel.artifact import Artifact
+from edge_vessel.engines import tvm_library
+from edge_vessel.errors import ArtifactError, DeviceError
+
+MODEL_FILE = "model.so"
+
+
+class TvmEngine:
+    """Runs `model.so`: the camera's bytes (1, H, W, 3) in, probabilities (1, 1, H, W) out.
+
+    The artifact carries the runtime that it was compiled with; of the package it needs tvm_ffi
+    alone. The memory of the maps was planned by the compiler and is allocated once.
+    """
+
+    name = "tvm"
+
+    def __init__(self, artifact: Artifact, threads: int) -> None:
+        self.version = artifact.manifest.engine.version
+        self.threads = threads
+        self._input = artifact.manifest.input
+        if (self._input.dtype, self._input.layout) != ("uint8", "NHWC"):
+            raise ArtifactError(
+                f"{artifact.folder}: the TVM engine takes uint8 NHWC, the manifest says "
+                f"{self._input.dtype} {self._input.layout}; compile it again"
+            )
+        self._ffi = tvm_library.foreign_function_interface(self.version, artifact.folder)
+        runtime = tvm_library.RUNTIME_FILE
+        tvm_library.load_runtime(artifact.read(runtime), artifact.folder / runtime)
+        self._main, self._set_workers = tvm_library.load_model(
+            self._ffi, artifact.read(MODEL_FILE), artifact.folder / MODEL_FILE
+        )
+        self._lock = threading.Lock()
+        self._configured = threading.local()
+
+    def run(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """See `Engine.run`."""
+        # TVM keeps a pool of workers for each calling thread.
+        if not getattr(self._configured, "done", False):
+            self._set_workers(self.threads)
+            self._configured.done = True
+        # DLPack hands out neither read-only nor strided memory.
+        plain = image.flags.c_contiguous and image.flags.writeable
+        batch = (image if plain else image.copy(order="C"))[None]
+        try:
+            with self._lock:
+                output = np.from_dlpack(self._main(self._ffi.from_dlpack(batch)))
+        except (RuntimeError, ValueError, TypeError, MemoryError) as error:
+            line = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+            raise DeviceError(f"TVM's runtime failed: {line}") from error
+        probability: NDArray[np.float32] = output[0, 0]
+        return probability
