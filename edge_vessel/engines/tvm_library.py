@@ -24,6 +24,7 @@ VERSION = re.compile(r"(?P<tvm>[0-9a-z.]+) \(tvm-ffi (?P<ffi>\d+\.\d+\.\d+)[0-9a
 
 # ELF specification, e_machine; both are little-endian and 64 bits wide here.
 _MACHINES = {"x86_64": 62, "aarch64": 183}
+_NETWORK_SYMBOL = b"__tvm_ffi__library_bin"
 _HEADER = struct.Struct("<4s B B 10x H H")
 
 _lock = threading.Lock()
@@ -130,6 +131,9 @@ def load_model(
         ArtifactError: it is no Relax executable, or has no `main`.
     """
     check_elf(content, path)
+    if _NETWORK_SYMBOL not in content:
+        # TVM's own library in its place would end the process, not raise an error.
+        raise ArtifactError(f"{path}: holds no compiled network; compile the artifact again")
     try:
         with _as_file(content, "model.so") as file:
             machine = ffi.load_module(str(file))["vm_load_executable"]()

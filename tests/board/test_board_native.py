@@ -1,0 +1,50 @@
+"""A compiled artifact on the emulated Cortex-A72, without the compiler."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from artifact_folders import python
+from board import Board
+from native_artifacts import compile_for
+
+pytestmark = [pytest.mark.board, pytest.mark.slow, pytest.mark.timeout(2400)]
+SIDE = 288
+
+
+def test_the_a72_segments_as_the_workstation_does(board: Board, photographs: Path) -> None:
+    for name, target in (("here", "x86_64"), ("a72", "rk3399"), ("a76", "rpi5")):
+        done = compile_for(target, photographs / name, SIDE)
+        assert done.returncode == 0, done.stderr
+    run = "python3 -m edge_vessel.run --allow-unsigned --input images"
+    code, output = board.run(
+        "python3 -c 'import tvm' 2> no_tvm.txt; set -e; "
+        "python3 -m edge_vessel.artifact verify a72 --allow-unsigned --json > verify.json; "
+        f"{run} --model a72 --output maps; "
+        f"if {run} --model a76 --output none 2> refused.txt; then exit 9; fi",
+        photographs,
+        900,
+    )
+    assert code == 0, output
+    assert "No module named 'tvm'" in (photographs / "no_tvm.txt").read_text()
+    assert json.loads((photographs / "verify.json").read_text())["ok"]
+    refused = (photographs / "refused.txt").read_text()
+    assert "lacks asimddp" in refused, refused
+    assert not list(photographs.glob("none/*"))
+
+    here = python(
+        "-m", "edge_vessel.run", "--allow-unsigned", "--input", photographs / "images",
+        "--model", photographs / "here", "--output", photographs / "expected",
+    )  # fmt: skip
+    assert here.returncode == 0, here.stderr
+    masks = sorted((photographs / "maps").glob("*_mask.png"))
+    assert len(masks) == 3
+    for path in masks:
+        found, expected = (
+            cv2.imread(str(folder / path.name), cv2.IMREAD_UNCHANGED) > 0
+            for folder in (photographs / "maps", photographs / "expected")
+        )
+        assert 0.01 < expected.mean() < 0.3
+        assert np.mean(found != expected) < 1e-5, "the same mask but for ties at the threshold"
