@@ -28,7 +28,8 @@ def explain_steps(native: Native) -> str:
         one = step.bottleneck
         size = f"{one.width}x{one.height}x{one.producer.channels}"
         out = one.output
-        written = math.prod(out.shape(native.core)) * FLOAT_BYTES
+        floats = out.height * out.width if one.final else math.prod(out.shape(native.core))
+        written = floats * FLOAT_BYTES
         ring, strips = _ring(one, native.core)
         lines.append(
             f"{number:>4}  {_kind(one):<6}  {size:<14} {one.stride:>7}  "

@@ -25,7 +25,7 @@ VERSION = re.compile(r"(?P<tvm>[0-9a-z.]+) \(tvm-ffi (?P<ffi>\d+\.\d+\.\d+)[0-9a
 # ELF specification, e_machine; both are little-endian and 64 bits wide here.
 _MACHINES = {"x86_64": 62, "aarch64": 183}
 _NETWORK_SYMBOL = b"__tvm_ffi__library_bin"
-_HEADER = struct.Struct("<4s B B 10x H H")
+_HEADER = struct.Struct("<4s B B 10x H H 20x Q 10x H H 2x")
 
 _lock = threading.Lock()
 _runtime_sha256: list[str] = []  # of the runtime in this process: none or one
@@ -38,11 +38,13 @@ def check_elf(content: bytes, path: Path) -> None:
         ArtifactError: it is not ELF, or made for another machine.
     """
     here = canonical_architecture(platform.machine(), sys.maxsize > 2**32)
-    magic, wide, order, _, machine = (
-        _HEADER.unpack_from(content) if len(content) >= _HEADER.size else (b"", 0, 0, 0, 0)
-    )
+    header = content[: _HEADER.size].ljust(_HEADER.size, b"\0")
+    magic, wide, order, _, machine, sections, section_size, section_count = _HEADER.unpack(header)
     if magic != b"\x7fELF" or (wide, order) != (2, 1):
         raise ArtifactError(f"{path}: not a 64-bit shared object; compile the artifact again")
+    # The dynamic linker maps what the headers say: past the end of the file that is a bus error.
+    if sections + section_size * section_count > len(content):
+        raise ArtifactError(f"{path}: ends too early; copy or compile the artifact again")
     if machine != _MACHINES.get(here):
         made_for = next((name for name, code in _MACHINES.items() if code == machine), machine)
         raise ArtifactError(
@@ -146,8 +148,25 @@ def load_model(
             f"{path}: TVM's runtime cannot load it: {line}; compile the artifact again"
         ) from error
     configure = ffi.get_global_func("runtime.config_threadpool")
-    fastest_cores = 1
-    return main, lambda threads: configure(fastest_cores, threads)
+    share_these_cores = -3
+
+    def set_workers(threads: int) -> None:
+        cores = [str(core) for core in fastest_cores(threads)]
+        configure(share_these_cores, len(cores), ffi.convert(cores))
+
+    return main, set_workers
+
+
+def fastest_cores(count: int, system: Path = Path("/sys/devices/system/cpu")) -> list[int]:
+    """The fastest of the cores that this process may use: of an RK3399 the two A72, not the A53."""
+
+    def speed(core: int) -> tuple[int, int]:
+        for file in ("cpu_capacity", "cpufreq/cpuinfo_max_freq"):
+            with contextlib.suppress(OSError, ValueError):
+                return int((system / f"cpu{core}" / file).read_text()), -core
+        return 0, -core
+
+    return sorted(sorted(os.sched_getaffinity(0), key=speed, reverse=True)[:count])
 
 
 @contextlib.contextmanager
