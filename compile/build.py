@@ -1,38 +1,30 @@
-"""A checkpoint becomes an artifact: export, rewrites, native code, golden self-test, signature."""
+"""A network becomes an artifact: export, rewrites, native code, golden self-test, signature."""
 
 import argparse
-import hashlib
-import json
 import sys
 import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import onnxruntime
-from torch import nn
 
 from compile import rewrite, targets
 from compile.explain import explain_passes, explain_steps
-from compile.export import to_onnx
 from compile.golden import golden_bytes, onnx_predictor
 from compile.native import Native, compile_native
 from compile.parity import Parity, compare, compare_artifact
+from compile.source import Source, from_checkpoint, from_onnx
 from edge_vessel import artifact as artifacts
 from edge_vessel import signing
 from edge_vessel.errors import ArtifactError, EdgeVesselError, UsageError
-from edge_vessel.manifest import EngineVersion, Input, Manifest, Metric, Model, Output, Target
+from edge_vessel.manifest import EngineVersion, Input, Manifest, Metric, Target
 from edge_vessel.preprocessing import OFFSET, SCALE
 from edge_vessel.sources.images import read_image
 from edge_vessel.target import check_target, this_machine
 from train import data as registry
 from train.data.root import data_root
-from train.models.checkpoint import load_network
-from train.models.cost import multiply_adds, parameters
-from train.predict import predictions, torch_predictor
-
-_A_PRIORI = "a priori: best on the training set"
+from train.predict import predictions
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,14 +33,13 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         _check_combination(options)
         key = signing.load_private_key(options.key) if options.key else None
-        name, network = load_network(options.checkpoint)
-        report = _read_report(options.evaluation, options.checkpoint)
+        source = _source(options)
         image = read_image(options.golden)
-        content, saved = rewrite.apply(to_onnx(network, options.size))
-        manifest = _manifest(options, name, network, report)
+        content, saved = rewrite.apply(source.content)
+        manifest = _manifest(options, source)
         golden = {"golden.npz": golden_bytes(content, image, options.size)}
         if options.data is not None:
-            parity = _parity(options.data, report, manifest.output.threshold, network, content)
+            parity = _onnx_parity(options.data, source, manifest.output.threshold, content)
             manifest = replace(manifest, metrics=(*manifest.metrics, *parity))
         if options.explain:
             sys.stdout.write(explain_passes(saved))
@@ -60,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
             if options.explain:
                 sys.stdout.write(explain_steps(native))
             if options.data is not None:
-                found = _native_parity(options, report["dataset"], manifest, files)
+                found = _native_parity(options, source, manifest, files)
                 manifest = replace(manifest, metrics=(*manifest.metrics, *found))
         else:
             files = {"model.onnx": content} | golden
@@ -74,9 +65,17 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _source(options: argparse.Namespace) -> Source:
+    if options.checkpoint.suffix == ".onnx":
+        return from_onnx(options.checkpoint, options.size, options.threshold, options.logits)
+    return from_checkpoint(options.checkpoint, options.size, options.evaluation)
+
+
 def _parser() -> argparse.ArgumentParser:
     parse = argparse.ArgumentParser(prog="python -m compile", description=__doc__)
-    parse.add_argument("checkpoint", type=Path)
+    parse.add_argument(
+        "checkpoint", type=Path, metavar="CHECKPOINT|ONNX", help="of `train fit`, or *.onnx"
+    )
     parse.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
     parse.add_argument("--name", help="default: the folder's name")
     parse.add_argument("--version", type=int, default=1, help="grows with every release")
@@ -95,10 +94,14 @@ def _parser() -> argparse.ArgumentParser:
     parse.add_argument(
         "--evaluation",
         type=Path,
-        required=True,
         metavar="JSON",
         help="report of `train evaluate` for this checkpoint: threshold and metrics come from it",
     )
+    parse.add_argument("--threshold", type=float, metavar="P", help="of an ONNX file's vessels")
+    parse.add_argument(
+        "--logits", action="store_true", help="the ONNX file has no sigmoid"
+    )
+    parse.add_argument("--licence", default="Apache-2.0", help="of the weights")
     parse.add_argument(
         "--golden", type=Path, required=True, metavar="IMAGE", help="photograph of the self-test"
     )
@@ -139,7 +142,7 @@ def _for_native(manifest: Manifest, target: targets.CompileTarget, native: Nativ
 
 
 def _native_parity(
-    options: argparse.Namespace, dataset: str, manifest: Manifest, files: dict[str, bytes]
+    options: argparse.Namespace, source: Source, manifest: Manifest, files: dict[str, bytes]
 ) -> tuple[Metric, ...]:
     """Of the compiled network on the test photographs, where this machine can run it."""
     try:
@@ -151,72 +154,46 @@ def _native_parity(
         )
         return ()
     with tempfile.TemporaryDirectory() as folder:
-        trial = Path(folder) / "trial"
+        trial, reference = Path(folder) / "trial", options.checkpoint
         artifacts.write(trial, manifest, files, None)
-        found = compare_artifact(options.checkpoint, trial, dataset, options.data)
-    return _metrics("tvm", f"{dataset} test, full frame", found)
+        if source.stage != "torch":
+            reference = Path(folder) / "imported.onnx"
+            reference.write_bytes(source.content)
+        found = compare_artifact(reference, trial, source.dataset, options.data)
+    return _metrics("tvm", source, found)
 
 
-def _metrics(stage: str, data: str, found: Parity) -> tuple[Metric, Metric]:
+def _onnx_parity(
+    folder: str, source: Source, threshold: float, content: bytes
+) -> tuple[Metric, ...]:
+    """Of the rewritten ONNX on the test photographs."""
+    root, dataset = data_root(folder), registry.find(source.dataset)
+    found = compare(
+        predictions(source.predict, dataset, root, "test"),
+        predictions(onnx_predictor(content), dataset, root, "test"),
+        threshold,
+    )
+    return _metrics("onnx", source, found)
+
+
+def _metrics(stage: str, source: Source, found: Parity) -> tuple[Metric, ...]:
+    """Refuses to build where a stage differs from the source."""
     if not found.holds:
         raise ArtifactError(
             f"stage {stage} is {found.max_abs_difference:.1e} off: nothing is written"
         )
+    data = f"{source.dataset} test, full frame"
     return (
         Metric(stage, data, "dice pooled", round(found.dice_after, 4)),
-        Metric(stage, data, "largest difference from torch", found.max_abs_difference),
+        Metric(stage, data, f"largest difference from {source.stage}", found.max_abs_difference),
     )
 
 
-def _parity(
-    folder: str, report: dict[str, Any], threshold: float, network: nn.Module, content: bytes
-) -> tuple[Metric, Metric]:
-    """Runs both stages on the test photographs; refuses to build where they differ."""
-    root, dataset = data_root(folder), registry.find(report["dataset"])
-    found = compare(
-        predictions(torch_predictor(network), dataset, root, "test"),
-        predictions(onnx_predictor(content), dataset, root, "test"),
-        threshold,
-    )
-    return _metrics("onnx", f"{dataset.name} test, full frame", found)
-
-
-def _read_report(path: Path, checkpoint: Path) -> dict[str, Any]:
-    """The report of `train evaluate`, which has to be of this very checkpoint."""
-    try:
-        report: dict[str, Any] = json.loads(path.read_text())
-        report["rows"], report["dataset"], report["training_split_sha256"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path}: not a report of `train evaluate`: {error}") from error
-    if report.get("checkpoint_sha256") != hashlib.sha256(checkpoint.read_bytes()).hexdigest():
-        raise UsageError(f"{path}: is about another checkpoint than {checkpoint}: evaluate it")
-    return report
-
-
-def _manifest(
-    options: argparse.Namespace, architecture: str, network: nn.Module, report: dict[str, Any]
-) -> Manifest:
-    rows = [row for row in report["rows"] if row["rule"] == _A_PRIORI]
-    threshold = next(row["threshold"] for row in rows if row["region"] == "full frame")
-    metrics = tuple(
-        Metric(
-            "torch",
-            f"{report['dataset']} test, {row['region']}",
-            f"dice {row['averaging']}",
-            round(row["scores"]["dice"], 4),
-        )
-        for row in rows
-    )
+def _manifest(options: argparse.Namespace, source: Source) -> Manifest:
     return Manifest(
         name=options.name or options.output.name,
         version=options.version,
-        model=Model(
-            architecture,
-            parameters(network),
-            multiply_adds(network, options.size),
-            training_data=f"{report['dataset']} training",
-            split_sha256=report["training_split_sha256"],
-        ),
+        model=source.model,
         input=Input(
             options.size,
             options.size,
@@ -227,11 +204,11 @@ def _manifest(
             OFFSET,
             field_of_view="square around the circle of the fundus, scaled to the input",
         ),
-        output=Output(threshold, _A_PRIORI),
+        output=source.output,
         target=Target("any", "any", (), options.threads or 2, 512),
         engine=EngineVersion("onnx", onnxruntime.__version__),
         tuning_log_sha256=None,
-        metrics=metrics,
-        licence="Apache-2.0",
+        metrics=source.metrics,
+        licence=options.licence,
         created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )

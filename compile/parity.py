@@ -7,12 +7,14 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from compile.golden import onnx_predictor
 from edge_vessel import engines, signing
 from edge_vessel.artifact import open_artifact
 from edge_vessel.errors import ArtifactError, EdgeVesselError
@@ -75,6 +77,13 @@ def compare_artifact(checkpoint: Path, artifact: Path, dataset: str, folder: str
     return Parity(**json.loads(done.stdout))
 
 
+def _reference(path: Path) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+    """The network that the artifact was made from."""
+    if path.suffix == ".onnx":
+        return onnx_predictor(path.read_bytes())
+    return torch_predictor(load_network(path)[1])
+
+
 def main(arguments: list[str] | None = None) -> int:
     """0 where parity holds, 4 where it does not."""
     parse = argparse.ArgumentParser(prog="python -m compile.parity", description=__doc__)
@@ -91,10 +100,9 @@ def main(arguments: list[str] | None = None) -> int:
         root, dataset = data_root(options.data), registry.find(options.dataset)
         trusted = signing.trusted_keys(options.trusted_key)
         artifact = open_artifact(options.artifact, trusted, options.allow_unsigned)
-        _, network = load_network(options.checkpoint)
         engine = engines.create(artifact, options.threads)
         found = compare(
-            predictions(torch_predictor(network), dataset, root, "test"),
+            predictions(_reference(options.checkpoint), dataset, root, "test"),
             predictions(engine.run, dataset, root, "test"),
             artifact.manifest.output.threshold,
         )

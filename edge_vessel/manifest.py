@@ -33,13 +33,16 @@ Pixels = Annotated[int, Range(1, 8192)]
 
 @dataclass(frozen=True)
 class Model:
-    """The network and what it was trained on; `multiply_adds` is for one image."""
+    """The network and what it was trained on; `multiply_adds` is for one image.
+
+    `split_sha256` is null where nobody said on which images.
+    """
 
     architecture: str
     parameters: Count
     multiply_adds: Count
     training_data: str
-    split_sha256: Sha256
+    split_sha256: Sha256 | None
 
 
 @dataclass(frozen=True)

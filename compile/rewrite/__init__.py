@@ -5,7 +5,7 @@ from collections.abc import Callable
 import onnx
 from onnx import ModelProto
 
-from compile.rewrite import compose_pointwise, sink_pointwise
+from compile.rewrite import compose_pointwise, fold_batch_norms, sink_pointwise
 from compile.rewrite.saved import Cost, Saved, cost
 
 # In the order in which they run: what sinks first stands side by side to be composed.
@@ -36,4 +36,4 @@ def apply(content: bytes) -> tuple[bytes, list[Saved]]:
     return rewritten, saved
 
 
-__all__ = ["PASSES", "Cost", "Saved", "apply", "cost"]
+__all__ = ["PASSES", "Cost", "Saved", "apply", "cost", "fold_batch_norms"]

@@ -1,0 +1,120 @@
+"""Where a network comes from: a checkpoint with its evaluation, or somebody's ONNX file."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from compile.export import to_onnx
+from compile.golden import onnx_predictor
+from compile.onnx_import import load
+from compile.rewrite import cost
+from edge_vessel.errors import UsageError
+from edge_vessel.manifest import Metric, Model, Output
+from train.models.checkpoint import load_network
+from train.models.cost import multiply_adds, parameters
+from train.predict import torch_predictor
+
+_A_PRIORI = "a priori: best on the training set"
+DEFAULT_DATASET = "drive"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A network before any rewrite.
+
+    Attributes:
+        stage: "torch" or "onnx file", what later stages are compared with.
+        content: ONNX, `image` (1, 3, S, S) -> `probability` (1, 1, S, S).
+        predict: (S, S, 3) uint8 -> probability (S, S), by the stage itself.
+        dataset: whose test photographs parity is checked on.
+    """
+
+    stage: str
+    content: bytes
+    predict: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+    dataset: str
+    model: Model
+    output: Output
+    metrics: tuple[Metric, ...]
+
+
+def from_checkpoint(path: Path, size: int, evaluation: Path | None) -> Source:
+    """A checkpoint of `train fit`; threshold and metrics come from its evaluation.
+
+    Raises:
+        UsageError: no such checkpoint, or a report that is missing or about another one.
+    """
+    name, network = load_network(path)
+    if evaluation is None:
+        raise UsageError(f"{path}: give the report of `train evaluate` with --evaluation")
+    report = _read_report(evaluation, path)
+    rows = [row for row in report["rows"] if row["rule"] == _A_PRIORI]
+    threshold = next(row["threshold"] for row in rows if row["region"] == "full frame")
+    return Source(
+        "torch",
+        to_onnx(network, size),
+        torch_predictor(network),
+        report["dataset"],
+        Model(
+            name,
+            parameters(network),
+            multiply_adds(network, size),
+            training_data=f"{report['dataset']} training",
+            split_sha256=report["training_split_sha256"],
+        ),
+        Output(threshold, _A_PRIORI),
+        tuple(
+            Metric(
+                "torch",
+                f"{report['dataset']} test, {row['region']}",
+                f"dice {row['averaging']}",
+                round(row["scores"]["dice"], 4),
+            )
+            for row in rows
+        ),
+    )
+
+
+def from_onnx(path: Path, size: int, threshold: float | None, logits: bool) -> Source:
+    """An ONNX file; nothing is known of its training, and its threshold is the user's.
+
+    Raises:
+        UsageError: the file cannot be taken, or no threshold in (0, 1) was given.
+    """
+    content = load(path, size, add_sigmoid=logits)
+    if threshold is None or not 0 < threshold < 1:
+        raise UsageError(f"{path}: give the vessels' threshold, such as --threshold 0.5")
+    model = onnx.load_from_string(content)
+    weights = sum(int(np.prod(tensor.dims)) for tensor in model.graph.initializer if tensor.dims)
+    predict = onnx_predictor(content)
+    probability = predict(np.random.default_rng(0).integers(0, 256, (size, size, 3), np.uint8))
+    if probability.min() < 0 or probability.max() > 1:
+        raise UsageError(f"{path}: gives logits, not probabilities: add --logits")
+    return Source(
+        "onnx file",
+        content,
+        predict,
+        DEFAULT_DATASET,
+        Model(path.stem, weights, cost(model).multiply_adds, "not stated", None),
+        Output(threshold, "given by hand"),
+        (),
+    )
+
+
+def _read_report(path: Path, checkpoint: Path) -> dict[str, Any]:
+    """The report of `train evaluate`, which has to be of this very checkpoint."""
+    try:
+        report: dict[str, Any] = json.loads(path.read_text())
+        report["rows"], report["dataset"], report["training_split_sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path}: not a report of `train evaluate`: {error}") from error
+    if report.get("checkpoint_sha256") != hashlib.sha256(checkpoint.read_bytes()).hexdigest():
+        raise UsageError(f"{path}: is about another checkpoint than {checkpoint}: evaluate it")
+    return report
