@@ -98,9 +98,7 @@ def _parser() -> argparse.ArgumentParser:
         help="report of `train evaluate` for this checkpoint: threshold and metrics come from it",
     )
     parse.add_argument("--threshold", type=float, metavar="P", help="of an ONNX file's vessels")
-    parse.add_argument(
-        "--logits", action="store_true", help="the ONNX file has no sigmoid"
-    )
+    parse.add_argument("--logits", action="store_true", help="the ONNX file has no sigmoid")
     parse.add_argument("--licence", default="Apache-2.0", help="of the weights")
     parse.add_argument(
         "--golden", type=Path, required=True, metavar="IMAGE", help="photograph of the self-test"
