@@ -6,7 +6,7 @@ DEFAULT_MODEL = "m2unet-fundus-544"
 
 # Folder name -> SHA-256 of its manifest.json.
 PINNED: dict[str, str] = {
-    "m2unet-fundus-544": "74aec828b4b169e7bfc33b867e3cb436410a6d39a462df3315358a85d47da7d0",
+    "m2unet-fundus-544": "16fe07fec95106f21cad88d98fbd741fa5fb035539d5f5b761f8c28e9fb4c841",
 }
 
 
