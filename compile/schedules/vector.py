@@ -1,6 +1,6 @@
 """The few vector statements that every schedule is written in."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -50,13 +50,3 @@ def fill(buffer: Expr, begin: Expr, count: Expr, value: float) -> None:
     """Sets `count` float32 from `begin`; both may be expressions."""
     with T.serial(0, count) as index:
         T.buffer_store(buffer, T.float32(value), [begin + index])
-
-
-def when(condition: Expr, then: Callable[[], None], otherwise: Callable[[], None] | None) -> None:
-    """An if statement."""
-    with T.If(condition):
-        with T.Then():
-            then()
-        if otherwise is not None:
-            with T.Else():
-                otherwise()
