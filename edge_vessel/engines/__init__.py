@@ -1,10 +1,10 @@
 """The engines, by the name that a manifest gives."""
 
-import os
 from collections.abc import Callable
 
 from edge_vessel.artifact import Artifact
 from edge_vessel.engines.base import Engine
+from edge_vessel.engines.cores import available
 from edge_vessel.engines.onnx import OnnxEngine
 from edge_vessel.engines.tvm import TvmEngine
 from edge_vessel.errors import ArtifactError, UsageError
@@ -37,7 +37,7 @@ def choose_threads(artifact: Artifact, wanted: int | None) -> int:
     Raises:
         UsageError: fewer than 1, or more than this process may use.
     """
-    cores = len(os.sched_getaffinity(0))
+    cores = len(available())
     if wanted is None:
         return min(artifact.manifest.target.threads, cores)
     if not 1 <= wanted <= cores:

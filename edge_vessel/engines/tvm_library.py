@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from edge_vessel.engines import cores
 from edge_vessel.errors import ArtifactError
 from edge_vessel.target import canonical_architecture
 
@@ -151,22 +152,10 @@ def load_model(
     share_these_cores = -3
 
     def set_workers(threads: int) -> None:
-        cores = [str(core) for core in fastest_cores(threads)]
-        configure(share_these_cores, len(cores), ffi.convert(cores))
+        chosen = [str(core) for core in cores.fastest(threads)]
+        configure(share_these_cores, len(chosen), ffi.convert(chosen))
 
     return main, set_workers
-
-
-def fastest_cores(count: int, system: Path = Path("/sys/devices/system/cpu")) -> list[int]:
-    """The fastest of the cores that this process may use: of an RK3399 the two A72, not the A53."""
-
-    def speed(core: int) -> tuple[int, int]:
-        for file in ("cpu_capacity", "cpufreq/cpuinfo_max_freq"):
-            with contextlib.suppress(OSError, ValueError):
-                return int((system / f"cpu{core}" / file).read_text()), -core
-        return 0, -core
-
-    return sorted(sorted(os.sched_getaffinity(0), key=speed, reverse=True)[:count])
 
 
 @contextlib.contextmanager

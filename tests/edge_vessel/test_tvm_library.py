@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_vessel.engines import tvm_library
+from edge_vessel.engines import cores, tvm_library
 from edge_vessel.errors import ArtifactError
 
 MACHINE = {"x86_64": 62, "aarch64": 183}[platform.machine()]
@@ -66,13 +66,11 @@ def test_another_binary_interface_is_refused(version: str, says: str) -> None:
 )
 def test_the_fastest_cores_come_first(
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     files: dict[str, str],
     count: int,
     expected: list[int],
 ) -> None:
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    assert tvm_library.fastest_cores(count, tmp_path) == expected
+    assert cores.fastest(count, frozenset({0, 1}), tmp_path) == expected
