@@ -10,11 +10,12 @@ from pathlib import Path
 import onnxruntime
 
 from compile import rewrite, targets
-from compile.explain import explain_passes, explain_steps
+from compile.explain import explain_native, explain_passes
 from compile.golden import golden_bytes, onnx_predictor
 from compile.native import Native, compile_native
 from compile.parity import Parity, compare, compare_artifact
 from compile.source import Source, from_checkpoint, from_onnx
+from compile.timing import Timed
 from edge_vessel import artifact as artifacts
 from edge_vessel import signing
 from edge_vessel.errors import ArtifactError, EdgeVesselError, UsageError
@@ -48,8 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
             native = compile_native(content, target, options.threads or target.threads)
             manifest = _for_native(manifest, target, native)
             files = native.files | golden
-            if options.explain:
-                sys.stdout.write(explain_steps(native))
+            _report_speed(options, native, manifest, content)
             if options.data is not None:
                 found = _native_parity(options, source, manifest, files)
                 manifest = replace(manifest, metrics=(*manifest.metrics, *found))
@@ -139,13 +139,47 @@ def _for_native(manifest: Manifest, target: targets.CompileTarget, native: Nativ
     )
 
 
+def _report_speed(
+    options: argparse.Namespace, native: Native, manifest: Manifest, content: bytes
+) -> None:
+    """Says where no schedule of our own covers the network, what that costs, and --explain."""
+    runs_here = _runs_here(manifest, options.output)
+    timed, times = None, None
+    if runs_here and (options.explain or native.uncovered):
+        size = manifest.input
+        timed = Timed(native.executable, size.height, size.width, native.core.threads)
+    if native.uncovered:
+        sys.stderr.write(
+            f"no hand-written schedule covers this network ({native.uncovered}); general rules "
+            "schedule its operators\n"
+        )
+        if timed is None:
+            sys.stderr.write("its speed is not measured: this machine cannot run it\n")
+        else:
+            found = timed.against_onnxruntime(content)
+            sys.stderr.write(
+                f"measured here, {found.threads} threads: {found.ours_ms:.1f} ms, ONNX Runtime "
+                f"{found.onnxruntime_ms:.1f} ms ({found.ratio:.2f} times)"
+                f"{'; --engine onnx is faster' if found.ratio > 1 else ''}\n"
+            )
+    if options.explain:
+        times = None if timed is None else timed.by_operator()
+        sys.stdout.write(explain_native(native, times))
+
+
+def _runs_here(manifest: Manifest, folder: Path) -> bool:
+    try:
+        check_target(manifest.target, this_machine(), folder)
+    except ArtifactError:
+        return False
+    return True
+
+
 def _native_parity(
     options: argparse.Namespace, source: Source, manifest: Manifest, files: dict[str, bytes]
 ) -> tuple[Metric, ...]:
     """Of the compiled network on the test photographs, where this machine can run it."""
-    try:
-        check_target(manifest.target, this_machine(), options.output)
-    except ArtifactError:
+    if not _runs_here(manifest, options.output):
         sys.stderr.write(
             f"parity of the native code: not measured, this machine cannot run it; on the board: "
             f"python -m edge_vessel.artifact verify {options.output}\n"

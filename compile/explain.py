@@ -21,9 +21,31 @@ def explain_passes(saved: list[Saved]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def explain_steps(native: Native) -> str:
-    """One line a step: estimated work, the map written, and the ring that stays in the cache."""
-    lines = ["STEP  KIND    HIDDEN MAP      STRIDE  MULTIPLY-ADDS     WRITES       RING  STRIPS"]
+def explain_native(native: Native, times_ms: dict[str, float] | None) -> str:
+    """What every step or operator computes and takes.
+
+    Args:
+        times_ms: measured by operator; None where this machine cannot run the code.
+    """
+    if native.steps:
+        return _explain_steps(native, times_ms or {})
+    return _explain_operators(native, times_ms or {})
+
+
+def _explain_operators(native: Native, times_ms: dict[str, float]) -> str:
+    """One line an operator, the slowest first."""
+    lines = ["RULE                TIME  OPERATOR"]
+    for name in sorted(native.operators, key=lambda one: -times_ms.get(one, 0.0)):
+        spent = f"{times_ms[name]:>8.2f} ms" if name in times_ms else f"{'-':>11}"
+        lines.append(f"{native.operators[name]:<12} {spent}  {name}")
+    return "\n".join(lines) + "\n"
+
+
+def _explain_steps(native: Native, times_ms: dict[str, float]) -> str:
+    """One line a step: estimated work, the map written, the ring in the cache, measured time."""
+    lines = [
+        "STEP  KIND    HIDDEN MAP      STRIDE  MULTIPLY-ADDS     WRITES       RING  STRIPS     TIME"
+    ]
     for number, step in enumerate(native.steps):
         one = step.bottleneck
         size = f"{one.width}x{one.height}x{one.producer.channels}"
@@ -31,13 +53,16 @@ def explain_steps(native: Native) -> str:
         floats = out.height * out.width if one.final else math.prod(out.shape(native.core))
         written = floats * FLOAT_BYTES
         ring, strips = _ring(one, native.core)
+        name = f"bottleneck{number}"
+        spent = f"{times_ms[name]:>6.2f} ms" if name in times_ms else f"{'-':>9}"
         lines.append(
             f"{number:>4}  {_kind(one):<6}  {size:<14} {one.stride:>7}  "
             f"{multiply_adds(one) / 1e6:>11.1f} M  {written / 1e6:>6.2f} MB  "
-            f"{ring / 1024:>5.0f} KiB  {strips:>6}"
+            f"{ring / 1024:>5.0f} KiB  {strips:>6} {spent}"
         )
     total = sum(multiply_adds(step.bottleneck) for step in native.steps)
-    lines.append(f"all   {'':<30}  {total / 1e6:>11.1f} M")
+    spent = f"{sum(times_ms.values()):>39.2f} ms" if times_ms else ""
+    lines.append(f"all   {'':<30}  {total / 1e6:>11.1f} M{spent}")
     return "\n".join(lines) + "\n"
 
 

@@ -16,6 +16,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from compile.rewrite import fold_batch_norms as onnx_norms
 from edge_vessel.atomic import write_file
 from edge_vessel.errors import EdgeVesselError, UsageError
 from train.models.checkpoint import load_network
@@ -99,6 +100,7 @@ def to_onnx(network: nn.Module, size: int, dynamic_batch: bool = False) -> bytes
     program.save(buffer)
     model = onnx.load_from_string(buffer.getvalue())
     _strip(model)
+    onnx_norms.run(model)
     onnx.checker.check_model(model, full_check=True)
     left = _TRAINING_OPERATORS & {node.op_type for node in model.graph.node}
     if left:

@@ -56,6 +56,7 @@ def load(path: Path, size: int, add_sigmoid: bool = False) -> bytes:
                 f"supported; supported are {' '.join(sorted(SUPPORTED))}"
             )
     _weights_are_no_inputs(model)
+    _without_dropout(model)
     _modern_upsampling(model)
     _fix_size(model, path, size)
     try:
@@ -84,6 +85,14 @@ def _weights_are_no_inputs(model: ModelProto) -> None:
     del model.graph.input[:]
     model.graph.input.extend(inputs)
     model.ir_version = max(model.ir_version, 8)
+
+
+def _without_dropout(model: ModelProto) -> None:
+    """Inference drops nothing; opset 7 and 8 forms with a mask output are left to the checker."""
+    for node in model.graph.node:
+        if node.op_type == "Dropout" and len(node.output) == 1:
+            same = helper.make_node("Identity", node.input[:1], node.output, name=node.name)
+            node.CopyFrom(same)
 
 
 def _modern_upsampling(model: ModelProto) -> None:

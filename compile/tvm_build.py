@@ -1,4 +1,4 @@
-"""A plan as a TVM library: one Relax function that calls one TIR function a bottleneck."""
+"""TIR functions as a TVM library: one Relax function calls them, its memory planned beforehand."""
 
 from pathlib import Path
 from typing import Any
@@ -53,9 +53,14 @@ def module(steps: list[Step], core: Core) -> tvm.IRModule:
 
 
 def build(steps: list[Step], core: Core, target: tvm.target.Target) -> Any:
-    """The executable for `target`."""
+    """The executable of a plan for `target`."""
+    return lower(module(steps, core), target)
+
+
+def lower(scheduled: tvm.IRModule, target: tvm.target.Target) -> Any:
+    """The executable of a module whose TIR functions are scheduled."""
     pipeline = tvm.transform.Sequential([make() for make in _PASSES])
-    return tvm.compile(module(steps, core), target=target, relax_pipeline=pipeline)
+    return tvm.compile(scheduled, target=target, relax_pipeline=pipeline)
 
 
 def export(executable: Any, path: Path, compiler: str) -> None:
