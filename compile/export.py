@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from compile.rewrite import fold_batch_norms as onnx_norms
+from compile.size import Size, parse_size, square
 from edge_vessel.atomic import write_file
 from edge_vessel.errors import EdgeVesselError, UsageError
 from train.models.checkpoint import load_network
@@ -61,27 +62,27 @@ def fold_batch_norms(network: nn.Module) -> int:
     return folded
 
 
-def to_onnx(network: nn.Module, size: int, dynamic_batch: bool = False) -> bytes:
+def to_onnx(network: nn.Module, size: Size, dynamic_batch: bool = False) -> bytes:
     """The network, its batch norms folded, as an ONNX file.
 
     Args:
         network: in evaluation mode; it is not changed.
-        size: side of the square input, a multiple of the network's own.
+        size: of the input, multiples of the network's own.
         dynamic_batch: leave the batch open; 1 otherwise.
 
     Returns:
-        A checked ONNX model: `image` (N, 3, size, size) -> `probability` (N, 1, size, size).
+        A checked ONNX model: `image` (N, 3, H, W) -> `probability` (N, 1, H, W).
 
     Raises:
         UsageError: the size does not fit, or the network is in training mode.
     """
     multiple = int(getattr(network, "multiple", 1))
-    if size < multiple or size % multiple:
+    if any(side < multiple or side % multiple for side in size):
         raise UsageError(f"size {size}: must be a multiple of {multiple}")
     network = copy.deepcopy(network)
     fold_batch_norms(network)
     # torch.export reads a batch of 1 as a constant.
-    example = torch.zeros(2 if dynamic_batch else 1, 3, size, size)
+    example = torch.zeros(2 if dynamic_batch else 1, 3, *size)
     shapes = ({0: torch.export.Dim("batch", min=1)},) if dynamic_batch else None
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
@@ -127,7 +128,7 @@ def main(arguments: list[str] | None = None) -> int:
     parse = argparse.ArgumentParser(prog="python -m compile.export", description=__doc__)
     parse.add_argument("checkpoint", type=Path)
     parse.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
-    parse.add_argument("--size", type=int, default=544, metavar="PX")
+    parse.add_argument("--size", type=parse_size, default=square(544), metavar="PX|HxW")
     parse.add_argument("--dynamic-batch", action="store_true", help="leave the batch open")
     options = parse.parse_args(arguments)
     try:
@@ -139,7 +140,7 @@ def main(arguments: list[str] | None = None) -> int:
         return error.exit_code
     batch = "any" if options.dynamic_batch else "1"
     sys.stdout.write(
-        f"{options.output}: {name}, batch {batch}, {options.size}x{options.size}, opset {OPSET}, "
+        f"{options.output}: {name}, batch {batch}, {options.size}, opset {OPSET}, "
         f"{len(content)} bytes\n"
     )
     return 0

@@ -1,5 +1,6 @@
 """An exported network as native code for a target: model.so and the runtime that it needs."""
 
+import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,14 +9,17 @@ from typing import Any
 import onnx
 
 from compile import relax_import, rules
+from compile.gpu_build import compile_gpu
 from compile.plan import NotCoveredError, Step, plan
 from compile.runtime_library import VERSION, runtime_library
 from compile.schedules.core import Core
 from compile.targets import CompileTarget
 from compile.tvm_build import export, lower, module
 from edge_vessel.engines.tvm import MODEL_FILE
+from edge_vessel.engines.tvm_gpu import RUNTIME_FILES
 from edge_vessel.engines.tvm_library import RUNTIME_FILE
 from edge_vessel.errors import UsageError
+from edge_vessel.manifest import NONE
 from edge_vessel.preprocessing import OFFSET, SCALE
 
 
@@ -27,7 +31,7 @@ class Native:
         steps: of the hand-written schedules; empty where they do not cover the network.
         uncovered: why they do not, naming the node; None where they do.
         operators: name -> rule of every operator that a general rule scheduled.
-        executable: TVM's own, to be timed where this machine can run it.
+        executable: TVM's own, to be timed where this machine can run it; None for a GPU.
     """
 
     files: dict[str, bytes]
@@ -39,12 +43,22 @@ class Native:
     executable: Any = field(repr=False)
 
 
-def compile_native(content: bytes, target: CompileTarget, threads: int) -> Native:
+def compile_native(
+    content: bytes,
+    target: CompileTarget,
+    threads: int,
+    gpu_runtime: Path | None = None,
+) -> Native:
     """Compiles a rewritten ONNX model that takes the camera's bytes.
+
+    Args:
+        gpu_runtime: libtvm_runtime_opencl.so, which TVM's package does not hold.
 
     Raises:
         UsageError: an operator that TVM cannot import, or no linker for the target.
     """
+    if target.accelerator != NONE:
+        return _compile_gpu(content, target, gpu_runtime)
     core, machine = target.core(threads), target.tvm(threads)
     steps: list[Step] = []
     operators: dict[str, str] = {}
@@ -71,3 +85,25 @@ def compile_native(content: bytes, target: CompileTarget, threads: int) -> Nativ
             RUNTIME_FILE: runtime_library(target.architecture),
         }
     return Native(files, VERSION, core, steps, uncovered, operators, executable)
+
+
+def _compile_gpu(content: bytes, target: CompileTarget, gpu_runtime: Path | None) -> Native:
+    kind = target.accelerator.partition(":")[0]
+    files = {
+        MODEL_FILE: compile_gpu(content, target.name),
+        RUNTIME_FILE: runtime_library(target.architecture),
+    }
+    if kind == "cuda":
+        files[RUNTIME_FILES[kind]] = runtime_library(target.architecture, RUNTIME_FILES[kind])
+    elif gpu_runtime is not None:
+        try:
+            files[RUNTIME_FILES[kind]] = gpu_runtime.read_bytes()
+        except OSError as error:
+            raise UsageError(f"{gpu_runtime}: cannot be read: {error.strerror}") from error
+    else:
+        sys.stderr.write(
+            f"{target.name}: TVM's package holds no {RUNTIME_FILES[kind]}: build it from TVM "
+            f"{VERSION.partition(' ')[0]} with USE_OPENCL=ON for {target.triple} and give it with "
+            "--gpu-runtime; until then no machine runs this artifact\n"
+        )
+    return Native(files, VERSION, target.core(1), [], None, {}, None)

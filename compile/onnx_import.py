@@ -15,6 +15,7 @@ from onnx import ModelProto, NodeProto, checker, helper, numpy_helper, version_c
 from compile.export import INPUT, OPSET, OUTPUT
 from compile.rewrite import fold_batch_norms
 from compile.rewrite.graph import attribute, shapes
+from compile.size import Size
 from edge_vessel.errors import UsageError
 
 _SUPPORTED = """
@@ -25,15 +26,15 @@ Slice Softmax Squeeze Sub Transpose Unsqueeze Upsample
 SUPPORTED = frozenset(_SUPPORTED.split())
 
 
-def load(path: Path, size: int, add_sigmoid: bool = False) -> bytes:
-    """Reads an ONNX file for a square input.
+def load(path: Path, size: Size, add_sigmoid: bool = False) -> bytes:
+    """Reads an ONNX file for an input of one size.
 
     Args:
-        size: side of the input in pixels; open sizes are fixed to it.
+        size: of the input; open sizes are fixed to it.
         add_sigmoid: the file gives logits.
 
     Returns:
-        ONNX of opset 18: `image` (1, 3, size, size) float32 -> `probability` (1, 1, size, size),
+        ONNX of opset 18: `image` (1, 3, H, W) float32 -> `probability` (1, 1, H, W),
         batch norms folded.
 
     Raises:
@@ -68,11 +69,11 @@ def load(path: Path, size: int, add_sigmoid: bool = False) -> bytes:
         checker.check_model(model, full_check=True)
     except (checker.ValidationError, onnx.shape_inference.InferenceError, RuntimeError) as error:
         line = (str(error).strip().splitlines() or ["unreadable"])[0]
-        raise UsageError(f"{path}: not a valid network at {size}x{size}: {line}") from error
-    if found.get(OUTPUT) != (1, 1, size, size):
+        raise UsageError(f"{path}: not a valid network at {size}: {line}") from error
+    if found.get(OUTPUT) != (1, 1, *size):
         raise UsageError(
-            f"{path}: gives {found.get(OUTPUT)}, not one map (1, 1, {size}, {size}); is {size} a "
-            "size that it was made for?"
+            f"{path}: gives {found.get(OUTPUT)}, not one map {(1, 1, *size)}; is {size} a size "
+            "that it was made for?"
         )
     content: bytes = model.SerializeToString()
     return content
@@ -145,13 +146,13 @@ def _clip_of_opset_11(model: ModelProto, node: NodeProto) -> None:
     del node.attribute[:]
 
 
-def _fix_size(model: ModelProto, path: Path, size: int) -> None:
+def _fix_size(model: ModelProto, path: Path, size: Size) -> None:
     inputs, outputs = model.graph.input, model.graph.output
     if len(inputs) != 1 or len(outputs) != 1:
         raise UsageError(
             f"{path}: {len(inputs)} inputs and {len(outputs)} outputs; one image and one map wanted"
         )
-    wanted = (1, 3, size, size)
+    wanted = (1, 3, *size)
     given = inputs[0].type.tensor_type.shape.dim
     free = [not d.HasField("dim_value") or d.dim_value <= 0 for d in given]
     fits = len(given) == len(wanted) and all(
@@ -159,7 +160,7 @@ def _fix_size(model: ModelProto, path: Path, size: int) -> None:
     )
     if not fits:
         sizes = "x".join(d.dim_param or str(d.dim_value) for d in given)
-        raise UsageError(f"{path}: takes {sizes}, not 1x3x{size}x{size}; give its --size")
+        raise UsageError(f"{path}: takes {sizes}, not 1x3x{size}; give its --size")
     for dimension, want in zip(given, wanted, strict=True):
         dimension.dim_value = want
     # Their sizes follow from the input's.

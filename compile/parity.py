@@ -7,7 +7,7 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,14 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compile.golden import onnx_predictor
+from compile.size import Size
 from edge_vessel import engines, signing
 from edge_vessel.artifact import open_artifact
 from edge_vessel.errors import ArtifactError, EdgeVesselError
+from edge_vessel.preprocessing import Crop
 from train import data as registry
 from train.data.root import data_root
 from train.metrics import Prediction, pooled
 from train.models.checkpoint import load_network
-from train.predict import predictions, torch_predictor
+from train.predict import Predictor, predictions, torch_predictor
 
 MAX_DIFFERENCE = 1e-4
 DICE_DIGITS = 4
@@ -44,6 +46,19 @@ class Parity:
         """Probabilities closer than 1e-4, and the same Dice to four digits."""
         same = round(self.dice_before, DICE_DIGITS) == round(self.dice_after, DICE_DIGITS)
         return same and self.max_abs_difference < MAX_DIFFERENCE
+
+
+def at_size(predict: Predictor, size: Size) -> Predictor:
+    """Gives a network of that input photographs of any size, as the device would."""
+
+    def resized(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        height, width = image.shape[:2]
+        if (height, width) == size:
+            return predict(image)
+        crop = Crop(height, width, 0, 0, height, width, *size)
+        return crop.to_camera(predict(crop.to_network(image)))
+
+    return resized
 
 
 def compare(before: Iterable[Prediction], after: Iterable[Prediction], threshold: float) -> Parity:
@@ -77,7 +92,7 @@ def compare_artifact(checkpoint: Path, artifact: Path, dataset: str, folder: str
     return Parity(**json.loads(done.stdout))
 
 
-def _reference(path: Path) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+def _reference(path: Path) -> Predictor:
     """The network that the artifact was made from."""
     if path.suffix == ".onnx":
         return onnx_predictor(path.read_bytes())
@@ -101,9 +116,11 @@ def main(arguments: list[str] | None = None) -> int:
         trusted = signing.trusted_keys(options.trusted_key)
         artifact = open_artifact(options.artifact, trusted, options.allow_unsigned)
         engine = engines.create(artifact, options.threads)
+        size = Size(artifact.manifest.input.height, artifact.manifest.input.width)
+        reference = at_size(_reference(options.checkpoint), size)
         found = compare(
-            predictions(_reference(options.checkpoint), dataset, root, "test"),
-            predictions(engine.run, dataset, root, "test"),
+            predictions(reference, dataset, root, "test"),
+            predictions(at_size(engine.run, size), dataset, root, "test"),
             artifact.manifest.output.threshold,
         )
         if options.json:

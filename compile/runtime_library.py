@@ -15,13 +15,12 @@ from edge_vessel.atomic import write_file
 from edge_vessel.errors import UsageError
 from edge_vessel.target import canonical_architecture
 
-_MEMBER = "tvm/lib/libtvm_runtime.so"
 _PLATFORMS = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_17", "manylinux2014")
 VERSION = f"{tvm.__version__} (tvm-ffi {tvm_ffi.__version__})"
 
 
-def runtime_library(architecture: str) -> bytes:
-    """The library's bytes for "x86_64" or "aarch64".
+def runtime_library(architecture: str, name: str = "libtvm_runtime.so") -> bytes:
+    """The bytes of a library of TVM's runtime for "x86_64" or "aarch64".
 
     For another architecture than this machine's it comes out of TVM's wheel for it, which pip
     fetches once into the user's cache.
@@ -30,11 +29,11 @@ def runtime_library(architecture: str) -> bytes:
         UsageError: pip could not fetch the wheel.
     """
     if architecture == canonical_architecture(platform.machine()):
-        return (Path(tvm.__file__).parent / "lib" / "libtvm_runtime.so").read_bytes()
-    cached = _cache() / f"libtvm_runtime-{tvm.__version__}-{architecture}.so"
+        return (Path(tvm.__file__).parent / "lib" / name).read_bytes()
+    cached = _cache() / f"{Path(name).stem}-{tvm.__version__}-{architecture}.so"
     if not cached.exists():
         cached.parent.mkdir(parents=True, exist_ok=True)
-        write_file(cached, _fetch(architecture))
+        write_file(cached, _fetch(architecture, name))
     return cached.read_bytes()
 
 
@@ -43,7 +42,7 @@ def _cache() -> Path:
     return Path(base) / "edge-vessel" / "tvm"
 
 
-def _fetch(architecture: str) -> bytes:
+def _fetch(architecture: str, name: str) -> bytes:
     platforms = [f"--platform={name}_{architecture}" for name in _PLATFORMS]
     wanted = f"apache-tvm=={tvm.__version__}"
     sys.stderr.write(f"fetching TVM's runtime for {architecture} ({wanted})\n")
@@ -58,4 +57,4 @@ def _fetch(architecture: str) -> bytes:
             last = (done.stderr.strip().splitlines() or ["no wheel came"])[-1]
             raise UsageError(f"{wanted} for {architecture}: pip could not fetch it: {last}")
         with zipfile.ZipFile(wheels[0]) as wheel:
-            return wheel.read(_MEMBER)
+            return wheel.read(f"tvm/lib/{name}")

@@ -15,6 +15,7 @@ from compile.export import to_onnx
 from compile.golden import onnx_predictor
 from compile.onnx_import import load
 from compile.rewrite import cost
+from compile.size import Size
 from edge_vessel.errors import UsageError
 from edge_vessel.manifest import Metric, Model, Output
 from train.models.checkpoint import load_network
@@ -31,8 +32,8 @@ class Source:
 
     Attributes:
         stage: "torch" or "onnx file", what later stages are compared with.
-        content: ONNX, `image` (1, 3, S, S) -> `probability` (1, 1, S, S).
-        predict: (S, S, 3) uint8 -> probability (S, S), by the stage itself.
+        content: ONNX, `image` (1, 3, H, W) -> `probability` (1, 1, H, W).
+        predict: (H, W, 3) uint8 -> probability (H, W), by the stage itself.
         dataset: whose test photographs parity is checked on.
     """
 
@@ -45,7 +46,7 @@ class Source:
     metrics: tuple[Metric, ...]
 
 
-def from_checkpoint(path: Path, size: int, evaluation: Path | None) -> Source:
+def from_checkpoint(path: Path, size: Size, evaluation: Path | None) -> Source:
     """A checkpoint of `train fit`; threshold and metrics come from its evaluation.
 
     Raises:
@@ -65,7 +66,7 @@ def from_checkpoint(path: Path, size: int, evaluation: Path | None) -> Source:
         Model(
             name,
             parameters(network),
-            multiply_adds(network, size),
+            multiply_adds(network, *size),
             training_data=f"{report['dataset']} training",
             split_sha256=report["training_split_sha256"],
         ),
@@ -82,7 +83,7 @@ def from_checkpoint(path: Path, size: int, evaluation: Path | None) -> Source:
     )
 
 
-def from_onnx(path: Path, size: int, threshold: float | None, logits: bool) -> Source:
+def from_onnx(path: Path, size: Size, threshold: float | None, logits: bool) -> Source:
     """An ONNX file; nothing is known of its training, and its threshold is the user's.
 
     Raises:
@@ -94,7 +95,7 @@ def from_onnx(path: Path, size: int, threshold: float | None, logits: bool) -> S
     model = onnx.load_from_string(content)
     weights = sum(int(np.prod(tensor.dims)) for tensor in model.graph.initializer if tensor.dims)
     predict = onnx_predictor(content)
-    probability = predict(np.random.default_rng(0).integers(0, 256, (size, size, 3), np.uint8))
+    probability = predict(np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8))
     if probability.min() < 0 or probability.max() > 1:
         raise UsageError(f"{path}: gives logits, not probabilities: add --logits")
     return Source(

@@ -1,12 +1,12 @@
 """The machines that the compiler knows: `python -m compile --list-targets`."""
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from compile.schedules.core import Core
 from edge_vessel.errors import UsageError
-from edge_vessel.manifest import Target
+from edge_vessel.manifest import NONE, Target
 
 if TYPE_CHECKING:
     import tvm
@@ -29,6 +29,7 @@ class CompileTarget:
         l2_bytes: second-level cache, shared by `l2_cores` cores.
         compiler: links the library.
         shown: what this project has run of it; nothing has met a board yet.
+        accelerator: the GPU that runs the network, as the manifest names it; the rest is its host.
     """
 
     description: str
@@ -45,6 +46,8 @@ class CompileTarget:
     l2_cores: int
     compiler: str
     shown: str
+    accelerator: str = NONE
+    name: str = ""
 
     @property
     def architecture(self) -> str:
@@ -60,7 +63,9 @@ class CompileTarget:
 
     def manifest(self, threads: int) -> Target:
         """What the artifact says that it needs."""
-        return Target(self.triple, self.cpu, self.features, threads, self.memory_mb)
+        return Target(
+            self.triple, self.cpu, self.features, threads, self.memory_mb, self.accelerator
+        )
 
     def tvm(self, threads: int) -> "tvm.target.Target":
         """TVM's own description."""
@@ -74,7 +79,13 @@ class CompileTarget:
         }
         if self.attributes:
             options["mattr"] = list(self.attributes)
-        return tvm.target.Target(options)
+        if self.accelerator == NONE:
+            return tvm.target.Target(options)
+        kind, _, architecture = self.accelerator.partition(":")
+        gpu: dict[str, Any] = {"kind": kind, "max_threads_per_block": 256, "host": options}
+        if architecture:
+            gpu |= {"arch": architecture, "max_shared_memory_per_block": 48 * KIB}
+        return tvm.target.Target(gpu)
 
 
 def _arm(
@@ -104,6 +115,13 @@ def _arm(
         l2_cores=l2_cores,
         compiler="aarch64-linux-gnu-g++",
         shown=shown,
+    )
+
+
+def _nvidia(description: str, architecture: str) -> CompileTarget:
+    host = TARGETS["x86_64"]
+    return replace(
+        host, description=description, shown=_BUILDS, accelerator=f"cuda:{architecture}", threads=1
     )
 
 
@@ -164,6 +182,24 @@ TARGETS: dict[str, CompileTarget] = {
     "generic-aarch64": _arm("any ARMv8.0 with NEON", "generic", 2, 1024, 512, 4, _BUILDS),
 }
 
+TARGETS |= {
+    "jetson-orin": replace(
+        _arm("Jetson Orin: its GPU, CUDA 13", "cortex-a78ae", 1, 4096, 256, 1, _BUILDS),
+        accelerator="cuda:sm_87",
+    ),
+    "cuda-sm86": _nvidia("GeForce RTX 30, A10, A40: CUDA 13", "sm_86"),
+    "cuda-sm89": _nvidia("GeForce RTX 40, L4, L40: CUDA 13", "sm_89"),
+    "cuda-sm90": _nvidia("H100, H200: CUDA 13", "sm_90"),
+    "rk3399-mali": replace(
+        TARGETS["rk3399"],
+        description="Rockchip RK3399: its Mali-T860 by OpenCL, whose runtime you build",
+        accelerator="opencl",
+        shown=_BUILDS,
+    ),
+}
+
+TARGETS = {name: replace(target, name=name) for name, target in TARGETS.items()}
+
 
 def find(name: str) -> CompileTarget:
     """The target of that name.
@@ -180,10 +216,12 @@ def find(name: str) -> CompileTarget:
 
 def table() -> str:
     """One line a target."""
-    rows = [("TARGET", "CPU", "THREADS", "L2", "SHOWN", "WHAT")]
+    rows = [("TARGET", "CPU", "THREADS", "L2", "GPU", "SHOWN", "WHAT")]
     for name, target in TARGETS.items():
         l2 = f"{target.l2_bytes // KIB} KiB / {target.l2_cores}"
-        rows.append((name, target.cpu, str(target.threads), l2, target.shown, target.description))
+        gpu = "-" if target.accelerator == NONE else target.accelerator
+        threads = str(target.threads)
+        rows.append((name, target.cpu, threads, l2, gpu, target.shown, target.description))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
     lines = (
         "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[-1]])

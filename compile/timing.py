@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import onnx
 import onnxruntime
 import tvm
 from tvm import relax
 
-from compile.rewrite import camera_bytes
+from compile.rewrite.camera_bytes import with_camera_bytes
 from edge_vessel.engines import cores
-from edge_vessel.preprocessing import OFFSET, SCALE
 
 _ROUNDS = 5
 _SHARE_THESE_CORES = -3  # of runtime.config_threadpool
@@ -75,12 +73,10 @@ class Timed:
 
     def against_onnxruntime(self, content: bytes) -> Comparison:
         """Interleaved with the same network (ONNX, float32 input) in ONNX Runtime."""
-        model = onnx.load_from_string(content)
-        camera_bytes.run(model, SCALE, OFFSET)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads
         session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            with_camera_bytes(content), options, providers=["CPUExecutionProvider"]
         )
         feed = {session.get_inputs()[0].name: self._bytes}
         ours, theirs = [], []

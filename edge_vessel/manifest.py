@@ -23,6 +23,10 @@ PlainName = Annotated[
 Sha256 = Annotated[str, Form(r"[0-9a-f]{64}", "a SHA-256 in 64 lower-case hex digits")]
 Triple = Annotated[str, Form(r"any|[a-z0-9_]+(-[a-z0-9_.]+){1,3}", "a target triple or any")]
 Feature = Annotated[str, Form(r"[a-z0-9_.-]{1,40}", "a feature name of /proc/cpuinfo")]
+NONE = "none"
+Accelerator = Annotated[
+    str, Form(r"none|opencl|cuda:sm_[0-9]{2,3}", "none, opencl or such as cuda:sm_87")
+]
 UtcTime = Annotated[
     str,
     Form(r"[0-9]{4}(-[0-9]{2}){2}T([0-9]{2}:){2}[0-9]{2}Z", "a UTC time like 2026-01-31T12:00:00Z"),
@@ -35,7 +39,8 @@ Pixels = Annotated[int, Range(1, 8192)]
 class Model:
     """The network and what it was trained on; `multiply_adds` is for one image.
 
-    `split_sha256` is null where nobody said on which images.
+    `precision` is that of its arithmetic: "int8" multiplies 8-bit integers. `split_sha256` is null
+    where nobody said on which images it was trained.
     """
 
     architecture: str
@@ -43,6 +48,7 @@ class Model:
     multiply_adds: Count
     training_data: str
     split_sha256: Sha256 | None
+    precision: Literal["fp32", "int8"] = "fp32"
 
 
 @dataclass(frozen=True)
@@ -73,13 +79,18 @@ class Output:
 
 @dataclass(frozen=True)
 class Target:
-    """The machine it was built for. `triple` "any" is a portable model, not native code."""
+    """The machine it was built for. `triple` "any" is a portable model, not native code.
+
+    `accelerator` is the GPU that runs the network: "cuda:sm_87" of exactly that architecture, or
+    "opencl"; "none" is the CPU.
+    """
 
     triple: Triple
     cpu: str
     features: tuple[Feature, ...]
     threads: Annotated[int, Range(1, 1024)]
     memory_mb: Annotated[int, Range(1, 2**20)]
+    accelerator: Accelerator = NONE
 
 
 @dataclass(frozen=True)
@@ -174,6 +185,11 @@ def _check_whole(manifest: Manifest) -> None:
         raise StrictJsonError(
             f"input: {manifest.input.dtype} {manifest.input.layout}: float32 goes with NCHW, "
             "uint8 with NHWC"
+        )
+    if manifest.target.accelerator != NONE and manifest.engine.name != "tvm":
+        raise StrictJsonError(
+            f"target.accelerator: {manifest.target.accelerator!r} is for the engine tvm, not "
+            f"{manifest.engine.name}"
         )
     if manifest.target.triple == "any" and manifest.engine.name != "onnx":
         raise StrictJsonError(

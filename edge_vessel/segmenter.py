@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edge_vessel import engines
 from edge_vessel.artifact import Artifact
-from edge_vessel.errors import ArtifactError, UsageError
+from edge_vessel.errors import UsageError
 from edge_vessel.preprocessing import Crop, FieldOfView, find_field_of_view
 
 
@@ -52,9 +52,7 @@ class Segmenter:
         self.threshold = manifest.output.threshold if threshold is None else threshold
         if not 0.0 < self.threshold < 1.0:
             raise UsageError(f"threshold {self.threshold}: must lie between 0 and 1")
-        if manifest.input.height != manifest.input.width:
-            raise ArtifactError(f"{artifact.folder}: its input is not square; build it again")
-        self.size = manifest.input.height
+        self.size = (manifest.input.height, manifest.input.width)
         self.engine = engines.create(artifact, engines.choose_threads(artifact, threads))
 
     def segment(self, image: NDArray[np.uint8]) -> Segmentation:
@@ -70,7 +68,7 @@ class Segmenter:
             elapsed_ms = 1e3 * (time.perf_counter() - started)
             empty = np.zeros((height, width), np.float32)
             return Segmentation("no_fundus", empty, empty > 0, None, elapsed_ms, 0.0, 0.0)
-        crop = Crop.around(fov, height, width, self.size)
+        crop = Crop.around(fov, height, width, *self.size)
         pixels = crop.to_network(image)
         prepared = time.perf_counter()
         values = self.engine.run(pixels)

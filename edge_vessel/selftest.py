@@ -17,7 +17,9 @@ from edge_vessel.artifact import Artifact
 from edge_vessel.errors import ArtifactError
 
 GOLDEN = "golden.npz"
-TOLERANCE = 2e-3
+TOLERANCE = 2e-3  # largest difference in probability, float32 arithmetic
+# int8 rounds to other levels on other processors, which single pixels show and the mean does not.
+INT8_TOLERANCE = 5e-3  # mean difference in probability
 # An .npy header of version 1.0 for these arrays is 128 bytes; more is not one of ours.
 MAX_HEADER_BYTES = 1024
 # What zipfile and numpy raise on damaged bytes; numpy reads an odd header with Python's tokenizer.
@@ -37,9 +39,14 @@ UNREADABLE = (
 
 @dataclass(frozen=True)
 class SelfTest:
-    """`max_abs_difference` is in probability; `inference_ms` is the second of two runs."""
+    """Differences are in probability; `inference_ms` is the second of two runs.
+
+    `tolerance` is for the largest difference, for int8 arithmetic for the mean.
+    """
 
     max_abs_difference: float
+    mean_abs_difference: float
+    tolerance: float
     passed: bool
     inference_ms: float
 
@@ -74,9 +81,14 @@ def run_selftest(artifact: Artifact, threads: int) -> SelfTest:
                 f"{golden.probability.shape}; build the artifact again"
             )
     expected = golden.probability.astype(np.float32)
-    # np.maximum keeps NaN, and NaN <= TOLERANCE is False: a broken network cannot pass.
-    difference = np.maximum(np.abs(first - expected), np.abs(second - expected)).max()
-    return SelfTest(float(difference), bool(difference <= TOLERANCE), inference_ms)
+    # np.maximum keeps NaN, and NaN <= tolerance is False: a broken network cannot pass.
+    difference = np.maximum(np.abs(first - expected), np.abs(second - expected))
+    largest, mean = float(difference.max()), float(difference.mean())
+    if artifact.manifest.model.precision == "int8":
+        tolerance, passed = INT8_TOLERANCE, mean <= INT8_TOLERANCE
+    else:
+        tolerance, passed = TOLERANCE, largest <= TOLERANCE
+    return SelfTest(largest, mean, tolerance, passed, inference_ms)
 
 
 def load_golden(content: bytes, height: int, width: int, path: Path) -> Golden:

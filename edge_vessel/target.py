@@ -5,6 +5,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_vessel.accelerator import check_accelerator
 from edge_vessel.errors import ArtifactError, DeviceError
 from edge_vessel.manifest import Target
 
@@ -65,7 +66,7 @@ def check_target(target: Target, machine: Machine, folder: Path) -> None:
     """Returns where `machine` can run it; `folder` is only named in messages.
 
     Raises:
-        ArtifactError: another architecture, or CPU features that this machine lacks.
+        ArtifactError: another architecture, or CPU features or a GPU that this machine lacks.
     """
     if target.triple != "any":
         needed = canonical_architecture(target.triple.partition("-")[0])
@@ -82,3 +83,4 @@ def check_target(target: Target, machine: Machine, folder: Path) -> None:
             f"this machine ({machine.architecture}) has {' '.join(present) or 'none of them'} and "
             f"lacks {' '.join(missing)}; use an artifact built for it"
         )
+    check_accelerator(target.accelerator, folder)

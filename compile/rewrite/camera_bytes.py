@@ -1,7 +1,10 @@
 """The graph takes the camera's bytes: uint8 (1, H, W, 3) in place of float32 (1, 3, H, W)."""
 
 import numpy as np
+import onnx
 from onnx import ModelProto, TensorProto, helper, numpy_helper
+
+from edge_vessel.preprocessing import OFFSET, SCALE
 
 _BYTES = "camera_bytes"
 
@@ -30,3 +33,12 @@ def run(model: ModelProto, scale: float, offset: float) -> None:
     taken = helper.make_tensor_value_info(_BYTES, TensorProto.UINT8, [1, height, width, channels])
     image.CopyFrom(taken)
     del graph.value_info[:]
+
+
+def with_camera_bytes(content: bytes) -> bytes:
+    """A model in ONNX that takes the camera's bytes, checked."""
+    model = onnx.load_from_string(content)
+    run(model, SCALE, OFFSET)
+    onnx.checker.check_model(model, full_check=True)
+    taken: bytes = model.SerializeToString()
+    return taken

@@ -4,6 +4,9 @@ Bands of rows run on threads; the padded input of a band is made once and stays 
 cache for all blocks of output channels.
 """
 
+from dataclasses import dataclass
+from typing import Any
+
 from tvm import s_tir, tirx
 
 from compile.schedules.core import FLOAT_BYTES, Core
@@ -11,15 +14,32 @@ from compile.schedules.core import FLOAT_BYTES, Core
 _NAMES = ("conv2d_nhwc", "group_conv2d_nhwc", "depthwise_conv2d_nhwc")
 
 
+@dataclass(frozen=True)
+class Found:
+    """The blocks of a function around its convolution; `before` pads, `after` is elementwise."""
+
+    before: list[Any]
+    block: Any
+    after: list[Any]
+
+
+def find_convolution(schedule: s_tir.Schedule) -> Found | None:
+    """The one convolution in NHWC of a function, if it has one."""
+    blocks = schedule.get_child_blocks(schedule.get_sblock("root"))
+    names = [schedule.get(block).name_hint for block in blocks]
+    at = [i for i, name in enumerate(names) if name in _NAMES]
+    if len(at) != 1:
+        return None
+    return Found(blocks[: at[0]], blocks[at[0]], blocks[at[0] + 1 :])
+
+
 def convolution(function: tirx.PrimFunc, core: Core) -> s_tir.Schedule | None:
     """The schedule, or None where the function holds no such convolution."""
     schedule = s_tir.Schedule(function)
-    blocks = schedule.get_child_blocks(schedule.get_sblock("root"))
-    names = [schedule.get(block).name_hint for block in blocks]
-    found = [i for i, name in enumerate(names) if name in _NAMES]
-    if len(found) != 1:
+    found = find_convolution(schedule)
+    if found is None:
         return None
-    before, conv, after = blocks[: found[0]], blocks[found[0]], blocks[found[0] + 1 :]
+    before, conv, after = found.before, found.block, found.after
     taps = [int(loop.extent) for loop in map(schedule.get, schedule.get_loops(conv)[4:])]
     for block in after[:-1]:
         schedule.compute_inline(block)

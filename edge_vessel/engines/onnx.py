@@ -12,7 +12,9 @@ MODEL_FILE = "model.onnx"
 
 
 class OnnxEngine:
-    """Runs `model.onnx`: float32 (1, 3, H, W) in, probabilities (1, 1, H, W) out.
+    """Runs `model.onnx`: the camera's bytes (1, H, W, 3) in, probabilities (1, 1, H, W) out.
+
+    A model that takes float32 (1, 3, H, W) instead, as its manifest says, gets the bytes scaled.
 
     The session takes the verified bytes, never a path. Its memory arena is off: it would keep the
     peak of the largest frame for good, on boards that have 2 GB for everything.
@@ -40,8 +42,16 @@ class OnnxEngine:
                 f"{_first_line(error)}"
             ) from error
         self._name = self._session.get_inputs()[0].name
-        expected = [1, 3, self._input.height, self._input.width]
+        height, width = self._input.height, self._input.width
+        self._bytes_in = self._input.dtype == "uint8"
+        expected = [1, height, width, 3] if self._bytes_in else [1, 3, height, width]
         shape = list(self._session.get_inputs()[0].shape)
+        kind = self._session.get_inputs()[0].type
+        if kind != f"tensor({'uint8' if self._bytes_in else 'float'})":
+            raise ArtifactError(
+                f"{artifact.folder / MODEL_FILE}: takes {kind}, its manifest says "
+                f"{self._input.dtype}; export it again"
+            )
         fits = len(shape) == 4 and all(
             not isinstance(have, int) or have == want
             for have, want in zip(shape, expected, strict=True)
@@ -61,9 +71,9 @@ class OnnxEngine:
 
     def run(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """See `Engine.run`."""
-        batch = normalise(image, self._input.scale, self._input.offset)[None]
+        pixels = image if self._bytes_in else self._scaled(image)
         try:
-            (output,) = self._session.run(None, {self._name: batch})
+            (output,) = self._session.run(None, {self._name: pixels[None]})
         except Exception as error:
             raise DeviceError(f"ONNX Runtime failed: {_first_line(error)}") from error
         if not _is_map(list(output.shape)):
@@ -73,6 +83,9 @@ class OnnxEngine:
             )
         probability: NDArray[np.float32] = output[0, 0]
         return probability
+
+    def _scaled(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return normalise(image, self._input.scale, self._input.offset)
 
 
 def _is_map(shape: list[int | str | None]) -> bool:

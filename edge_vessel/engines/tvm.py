@@ -1,4 +1,4 @@
-"""TVM's runtime on the CPU: compiled code, no compiler."""
+"""TVM's runtime, on the CPU or a GPU: compiled code, no compiler."""
 
 import threading
 
@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 
 from edge_vessel.artifact import Artifact
 from edge_vessel.engines import tvm_library
+from edge_vessel.engines.tvm_gpu import DEVICES, RUNTIME_FILES, GpuMemory, load_cuda_runtime
 from edge_vessel.errors import ArtifactError, DeviceError
+from edge_vessel.manifest import NONE
 
 MODEL_FILE = "model.so"
 
@@ -33,11 +35,31 @@ class TvmEngine:
         self._ffi = tvm_library.foreign_function_interface(self.version, artifact.folder)
         runtime = tvm_library.RUNTIME_FILE
         tvm_library.load_runtime(artifact.read(runtime), artifact.folder / runtime)
+        kind = artifact.manifest.target.accelerator.partition(":")[0]
+        self._gpu: GpuMemory | None = None
+        if kind != NONE:
+            self._load_gpu_runtime(artifact, kind)
         self._main, self._set_workers = tvm_library.load_model(
-            self._ffi, artifact.read(MODEL_FILE), artifact.folder / MODEL_FILE
+            self._ffi,
+            artifact.read(MODEL_FILE),
+            artifact.folder / MODEL_FILE,
+            DEVICES.get(kind),
         )
+        if kind != NONE:
+            self._gpu = GpuMemory(self._ffi, kind, (1, self._input.height, self._input.width, 3))
         self._lock = threading.Lock()
         self._configured = threading.local()
+
+    def _load_gpu_runtime(self, artifact: Artifact, kind: str) -> None:
+        """The runtime's part for the GPU, which comes after the runtime itself."""
+        name = RUNTIME_FILES[kind]
+        if all(record.name != name for record in artifact.manifest.files):
+            raise ArtifactError(
+                f"{artifact.folder}: holds no {name}; compile it again with --gpu-runtime FILE"
+            )
+        if kind == "cuda":
+            load_cuda_runtime(artifact.folder)
+        tvm_library.load_runtime(artifact.read(name), artifact.folder / name)
 
     def run(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """See `Engine.run`."""
@@ -50,9 +72,15 @@ class TvmEngine:
         batch = (image if plain else image.copy(order="C"))[None]
         try:
             with self._lock:
-                output = np.from_dlpack(self._main(self._ffi.from_dlpack(batch)))
+                output = self._infer(batch)
         except (RuntimeError, ValueError, TypeError, MemoryError) as error:
             line = (str(error).strip().splitlines() or [type(error).__name__])[-1]
             raise DeviceError(f"TVM's runtime failed: {line}") from error
         probability: NDArray[np.float32] = output[0, 0]
         return probability
+
+    def _infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        if self._gpu is not None:
+            return self._gpu.run(self._main, batch)
+        found = np.from_dlpack(self._main(self._ffi.from_dlpack(batch)))
+        return np.asarray(found, np.float32)

@@ -29,7 +29,7 @@ _NETWORK_SYMBOL = b"__tvm_ffi__library_bin"
 _HEADER = struct.Struct("<4s B B 10x H H 20x Q 10x H H 2x")
 
 _lock = threading.Lock()
-_runtime_sha256: list[str] = []  # of the runtime in this process: none or one
+_runtime_sha256: dict[str, str] = {}  # of the runtime libraries in this process, by name
 
 
 def check_elf(content: bytes, path: Path) -> None:
@@ -102,7 +102,7 @@ def _torch_out_of_sight() -> Iterator[None]:
 
 
 def load_runtime(content: bytes, path: Path) -> None:
-    """Loads the runtime that the artifact carries, once in a process.
+    """Loads the runtime that the artifact carries, or its part for a GPU, once in a process.
 
     Raises:
         ArtifactError: it cannot be loaded, or another one is loaded already.
@@ -110,25 +110,29 @@ def load_runtime(content: bytes, path: Path) -> None:
     check_elf(content, path)
     digest = hashlib.sha256(content).hexdigest()
     with _lock:
-        if digest in _runtime_sha256:
+        loaded = _runtime_sha256.get(path.name)
+        if loaded == digest:
             return
-        if _runtime_sha256:
+        if loaded is not None:
             raise ArtifactError(
                 f"{path}: another version of TVM's runtime is loaded in this process; "
                 "use artifacts of one version, or a process for each"
             )
-        with _as_file(content, RUNTIME_FILE) as file:
+        with _as_file(content, path.name) as file:
             try:
                 ctypes.CDLL(str(file), ctypes.RTLD_GLOBAL)
             except OSError as error:
                 raise ArtifactError(f"{path}: cannot be loaded: {error}") from error
-        _runtime_sha256.append(digest)
+        _runtime_sha256[path.name] = digest
 
 
 def load_model(
-    ffi: ModuleType, content: bytes, path: Path
+    ffi: ModuleType, content: bytes, path: Path, gpu: int | None = None
 ) -> tuple[Callable[[Any], Any], Callable[[int], None]]:
     """The compiled network's `main`, and what sets the calling thread's worker count.
+
+    Args:
+        gpu: DLPack's number of the kind of device that runs it; the CPU when None.
 
     Raises:
         ArtifactError: it is no Relax executable, or has no `main`.
@@ -140,8 +144,9 @@ def load_model(
     try:
         with _as_file(content, "model.so") as file:
             machine = ffi.load_module(str(file))["vm_load_executable"]()
-        cpu, device, pooled = 1, 0, 2
-        machine["vm_initialization"](cpu, device, pooled)
+        cpu, first, pooled = 1, 0, 2
+        devices = [cpu] if gpu is None else [gpu, cpu]
+        machine["vm_initialization"](*(n for kind in devices for n in (kind, first, pooled)))
         main: Callable[[Any], Any] = machine["main"]
     except (OSError, RuntimeError, AttributeError, KeyError, ValueError, TypeError) as error:
         line = (str(error).strip().splitlines() or [type(error).__name__])[-1]

@@ -6,7 +6,7 @@ DEFAULT_MODEL = "m2unet-fundus-544"
 
 # Folder name -> SHA-256 of its manifest.json.
 PINNED: dict[str, str] = {
-    "m2unet-fundus-544": "16fe07fec95106f21cad88d98fbd741fa5fb035539d5f5b761f8c28e9fb4c841",
+    "m2unet-fundus-544": "48fa7091674270fdcd56c08997fba36e6bd3dcaf74b6980082210aea9a078390",
 }
 
 

@@ -11,7 +11,7 @@ GOLDEN = ROOT / "samples" / "chase_db1_07L.jpg"
 
 
 def compile_for(
-    target: str, folder: Path, size: int = 160, *more: str | Path
+    target: str, folder: Path, size: int | str = 160, *more: str | Path
 ) -> subprocess.CompletedProcess[str]:
     """`python -m compile` for a target."""
     return python(

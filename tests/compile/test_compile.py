@@ -11,6 +11,7 @@ from torch import nn
 
 from compile.export import fold_batch_norms, to_onnx
 from compile.parity import Parity, compare
+from compile.size import square
 from edge_vessel import artifact, signing
 from edge_vessel.errors import UsageError
 from edge_vessel.selftest import run_selftest
@@ -37,7 +38,7 @@ def test_one_command_makes_a_signed_artifact_that_passes_its_self_test(tmp_path,
     assert run_selftest(built, threads=2).passed
     model = onnx.load_from_string(built.read("model.onnx"))
     assert {node.op_type for node in model.graph.node} == {
-        "Conv", "Clip", "Add", "Resize", "Sigmoid",
+        "Transpose", "Cast", "Mul", "Conv", "Clip", "Add", "Resize", "Sigmoid",
     }  # fmt: skip
     assert model.opset_import[0].version >= 17
     assert str(ROOT).encode() not in built.read("model.onnx"), "no path of this machine"
@@ -94,7 +95,7 @@ def test_folding_takes_every_batch_norm_of_the_network():
 
 def test_a_network_in_training_mode_is_refused():
     with pytest.raises(UsageError, match="training mode"):
-        to_onnx(create("m2unet"), 64)
+        to_onnx(create("m2unet"), square(64))
 
 
 def _prediction(values) -> Prediction:

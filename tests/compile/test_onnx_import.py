@@ -15,6 +15,7 @@ from compile import rewrite
 from compile.export import to_onnx
 from compile.onnx_import import load
 from compile.plan import plan
+from compile.size import square
 from edge_vessel.artifact import open_artifact
 from edge_vessel.errors import UsageError
 from train.models.checkpoint import load_network
@@ -24,7 +25,7 @@ SIZE = 96
 
 @pytest.fixture(scope="module")
 def exported() -> bytes:
-    return to_onnx(load_network(WEIGHTS)[1], SIZE)
+    return to_onnx(load_network(WEIGHTS)[1], square(SIZE))
 
 
 def run(content: bytes, image: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -113,7 +114,7 @@ def test_the_authors_files_of_2019_become_the_network_that_they_were(
 ) -> None:
     path = tmp_path / "m2unet.onnx"
     path.write_bytes(as_of_2019(exported).SerializeToString())
-    imported = load(path, SIZE, add_sigmoid=True)
+    imported = load(path, square(SIZE), add_sigmoid=True)
     operators = {node.op_type for node in onnx.load_from_string(imported).graph.node}
     assert operators == {"Conv", "Clip", "Add", "Concat", "Resize", "Sigmoid"}
     np.testing.assert_allclose(run(imported, photograph()), run(exported, photograph()), atol=2e-5)
@@ -131,7 +132,9 @@ def test_open_sizes_are_fixed(exported: bytes, tmp_path: Path) -> None:
     model.graph.output[0].type.tensor_type.ClearField("shape")
     path = tmp_path / "open.onnx"
     path.write_bytes(model.SerializeToString())
-    np.testing.assert_array_equal(run(load(path, SIZE), photograph()), run(exported, photograph()))
+    np.testing.assert_array_equal(
+        run(load(path, square(SIZE)), photograph()), run(exported, photograph())
+    )
 
 
 def broken(name: str, exported: bytes) -> bytes:
@@ -171,7 +174,7 @@ def test_what_cannot_be_taken_is_named(
     path = tmp_path / f"{name}.onnx"
     path.write_bytes(broken(name, exported))
     with pytest.raises(UsageError) as caught:
-        load(path, size)
+        load(path, square(size))
     assert says in str(caught.value)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)

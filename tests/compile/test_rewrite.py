@@ -13,6 +13,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from compile import rewrite
 from compile.export import to_onnx
 from compile.rewrite import PASSES, cost
+from compile.size import square
 from train.models.checkpoint import load_network
 
 WEIGHTS = ROOT / "train" / "weights" / "m2unet_drive.ckpt"
@@ -171,7 +172,7 @@ def test_a_pass_fires_where_it_may_and_nowhere_else(case) -> None:
 
 @pytest.fixture(scope="module")
 def exported() -> bytes:
-    return to_onnx(load_network(Path(WEIGHTS))[1], 96)
+    return to_onnx(load_network(Path(WEIGHTS))[1], square(96))
 
 
 @pytest.mark.parametrize("name", PASSES)

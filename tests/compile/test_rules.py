@@ -1,5 +1,6 @@
 """Networks without a schedule of their own: every supported operator, against ONNX Runtime."""
 
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -14,6 +15,7 @@ from tvm import relax
 from compile import relax_import, rules, targets
 from compile.onnx_import import SUPPORTED
 from compile.rewrite import camera_bytes
+from compile.rules.gpu import CHANNELS
 from compile.tvm_build import lower
 from edge_vessel.preprocessing import OFFSET, SCALE
 
@@ -63,14 +65,33 @@ class Network:
         return onnx.shape_inference.infer_shapes(model, strict_mode=True)
 
 
-def same(network: Network, target: str = "x86_64", threads: int = 2) -> dict[str, str]:
-    """Both give the same for the same bytes; returns the rules that were used."""
+def without_threads(module: tvm.IRModule) -> None:
+    """A GPU's grids become plain loops, in place."""
+    for name, function in list(module.functions_items()):
+        if isinstance(function, tvm.tirx.PrimFunc):
+            text = re.sub(
+                r'T\.thread_binding\((.*), thread="\w+\.\w"\)', r"T.serial(\1)", function.script()
+            )
+            assert "thread" not in text
+            module.update_func(name, tvm.script.from_source(text))
+
+
+def same(
+    network: Network, target: str = "x86_64", threads: int = 2, gpu: bool = False
+) -> dict[str, str]:
+    """Both give the same for the same bytes; returns the rules that were used.
+
+    With `gpu` the schedules are those of a GPU, run as plain loops.
+    """
     model = network.model()
     content = model.SerializeToString()
     machine = targets.find(target)
     core, kind = machine.core(threads), machine.tvm(threads)
-    module = relax_import.module(content, SCALE, OFFSET, core.lanes, kind)
-    used = rules.apply(module, core)
+    lanes = CHANNELS if gpu else core.lanes
+    module = relax_import.module(content, SCALE, OFFSET, lanes, kind)
+    used = rules.apply(module, core, rules.GPU if gpu else rules.CPU)
+    if gpu:
+        without_threads(module)
     run = relax.VirtualMachine(lower(module, kind), tvm.cpu())["main"]
     image = np.random.default_rng(5).integers(0, 256, (1, *network.shape, 3), np.uint8)
     camera_bytes.run(model, SCALE, OFFSET)
@@ -87,12 +108,13 @@ def same(network: Network, target: str = "x86_64", threads: int = 2) -> dict[str
 @pytest.mark.parametrize(("height", "width"), [(8, 16), (9, 13), (1, 7), (34, 34)])
 @pytest.mark.parametrize("out", [1, 5, 8, 24])
 @pytest.mark.parametrize("kernel", [1, 3])
-def test_convolutions(height: int, width: int, out: int, kernel: int) -> None:
+@pytest.mark.parametrize("gpu", [False, True])
+def test_convolutions(height: int, width: int, out: int, kernel: int, gpu: bool) -> None:
     network = Network(height, width)
     network.conv(3, 6, 3)
     network.add("Relu")
     network.conv(6, out, kernel)
-    assert "convolution" in same(network).values()
+    assert "convolution" in same(network, gpu=gpu).values()
 
 
 @pytest.mark.parametrize(
@@ -105,20 +127,22 @@ def test_convolutions(height: int, width: int, out: int, kernel: int) -> None:
         {"strides": [1, 2]},
     ],
 )
-def test_strides_dilation_padding(attributes: dict[str, object]) -> None:
+@pytest.mark.parametrize("gpu", [False, True])
+def test_strides_dilation_padding(attributes: dict[str, object], gpu: bool) -> None:
     network = Network(12, 10)
     network.conv(3, 16, 3, **attributes)
-    same(network)
+    same(network, gpu=gpu)
 
 
 @pytest.mark.parametrize(("channels", "group"), [(16, 16), (12, 12), (16, 4), (6, 2)])
 @pytest.mark.parametrize("stride", [1, 2])
-def test_groups(channels: int, group: int, stride: int) -> None:
+@pytest.mark.parametrize("gpu", [False, True])
+def test_groups(channels: int, group: int, stride: int, gpu: bool) -> None:
     network = Network(11, 9)
     network.conv(3, channels)
     network.conv(channels // group, channels, 3, group=group, strides=[stride, stride])
     network.add("Clip", network.constant(0.0), network.constant(6.0))
-    same(network)
+    same(network, gpu=gpu)
 
 
 @pytest.mark.parametrize(
@@ -196,11 +220,12 @@ OPERATORS: dict[str, Callable[[Network], object]] = {
 
 
 @pytest.mark.parametrize("operator", sorted(OPERATORS))
-def test_operators(operator: str) -> None:
+@pytest.mark.parametrize("gpu", [False, True])
+def test_operators(operator: str, gpu: bool) -> None:
     network = Network(12, 10)
     network.conv(3, 8, 3)
     OPERATORS[operator](network)
-    same(network)
+    same(network, gpu=gpu)
 
 
 def test_every_supported_operator_is_tested() -> None:

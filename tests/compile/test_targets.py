@@ -7,6 +7,7 @@ from artifact_folders import python
 
 from compile import targets
 from edge_vessel.errors import ArtifactError, UsageError
+from edge_vessel.manifest import NONE
 from edge_vessel.target import Machine, check_target, cpu_features
 
 # Lines of /proc/cpuinfo as Linux prints them.
@@ -47,7 +48,9 @@ def test_a_board_takes_only_what_its_cores_can_run(
 def test_tvm_and_the_schedules_take_every_target(name: str) -> None:
     target = targets.find(name)
     described = target.tvm(target.threads)
-    assert described.kind.name == "llvm"
+    device = described if target.accelerator == NONE else described.host
+    assert device.kind.name == "llvm"
+    assert target.accelerator in (NONE, "opencl") or described.attrs["arch"] in target.accelerator
     core = target.core(target.threads)
     assert core.lanes * 32 == target.vector_bits
     assert core.l2_bytes * min(target.threads, target.l2_cores) == target.l2_bytes

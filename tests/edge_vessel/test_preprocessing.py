@@ -35,11 +35,11 @@ def _centroid(weights: np.ndarray) -> tuple[float, float]:
 )
 def test_a_mask_drawn_in_camera_pixels_survives_the_round_trip(height, width, x, y, share, seed):
     fov = FieldOfView(x * width, y * height, share * min(height, width))
-    crop = Crop.around(fov, height, width, SIZE)
+    crop = Crop.around(fov, height, width, SIZE, SIZE)
     inside = fov.mask(height, width)
     drawn = np.zeros((height, width, 3), np.uint8)
     random = np.random.default_rng(seed)
-    thickness = max(3, round(3.5 * crop.side / SIZE))
+    thickness = max(3, round(3.5 * crop.scale))
     for _ in range(6):
         angle, reach = random.uniform(0, 2 * np.pi), random.uniform(0.3, 0.9) * fov.radius
         end = (fov.centre_x + reach * np.cos(angle), fov.centre_y + reach * np.sin(angle))
@@ -53,7 +53,7 @@ def test_a_mask_drawn_in_camera_pixels_survives_the_round_trip(height, width, x,
     dice = 2 * (mask & back).sum() / max(1, mask.sum() + back.sum())
     assert dice > 0.9
     # Nothing is lost on one side; the discs below test for shifts of a hundredth of a pixel.
-    tolerance = 0.5 * max(1.0, crop.side / SIZE)
+    tolerance = 0.5 * max(1.0, crop.scale)
     assert _centroid(mask) == pytest.approx(_centroid(values), abs=tolerance)
 
 
@@ -66,8 +66,8 @@ def test_a_mask_drawn_in_camera_pixels_survives_the_round_trip(height, width, x,
     radius=st.floats(262.0, 272.0),
 )
 def test_at_the_networks_own_scale_the_way_back_is_exact(height, width, x, y, radius):
-    crop = Crop.around(FieldOfView(x, y, radius), height, width, SIZE)
-    assert crop.side == SIZE
+    crop = Crop.around(FieldOfView(x, y, radius), height, width, SIZE, SIZE)
+    assert (crop.height, crop.width) == (SIZE, SIZE)
     image = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
     back = crop.to_camera(crop.to_network(image)[..., 0].astype(np.float32))
     rows = slice(max(crop.top, 0), min(crop.top + SIZE, height))
@@ -80,7 +80,7 @@ def test_at_the_networks_own_scale_the_way_back_is_exact(height, width, x, y, ra
 
 def test_square_over_the_frames_edge_is_black_there():
     image = np.full((400, 300, 3), 200, np.uint8)
-    crop = Crop.around(FieldOfView(150, 200, 250), 400, 300, SIZE)
+    crop = Crop.around(FieldOfView(150, 200, 250), 400, 300, SIZE, SIZE)
     seen = crop.to_network(image)
     assert seen.shape == (SIZE, SIZE, 3)
     assert seen[0, 0].tolist() == [0, 0, 0]
@@ -90,8 +90,41 @@ def test_square_over_the_frames_edge_is_black_there():
 @pytest.mark.parametrize("ratio", [2, 3, 4])
 def test_a_disc_in_the_middle_comes_back_in_the_middle(ratio):
     side = ratio * SIZE
-    crop = Crop(side, side, 0, 0, side, SIZE)
+    crop = Crop(side, side, 0, 0, side, side, SIZE, SIZE)
     disc = np.zeros((side, side, 3), np.uint8)
     cv2.circle(disc, (side // 4, side // 3), 40 * ratio, (255, 255, 255), cv2.FILLED)
     back = crop.to_camera(crop.to_network(disc)[..., 0].astype(np.float32))
     assert _centroid(back) == pytest.approx(_centroid(disc[..., 0]), abs=0.02)
+
+
+# Of HRF, 2336x3504: the frame cuts the circle off above and below.
+CUT_OFF = FieldOfView(1760.3, 1165.8, 1640.0)
+
+
+def test_a_network_of_the_frames_size_sees_the_frame_as_it_is():
+    crop = Crop.around(CUT_OFF, 2336, 3504, 2336, 3504)
+    assert (crop.left, crop.top, crop.height, crop.width) == (0, 0, 2336, 3504)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    height=st.integers(300, 900),
+    width=st.integers(300, 900),
+    x=st.floats(0.3, 0.7),
+    y=st.floats(0.3, 0.7),
+    share=st.floats(0.3, 1.0),
+    out=st.sampled_from([(320, 480), (480, 320), (96, 960)]),
+)
+def test_a_rectangle_holds_all_that_the_frame_shows_of_the_circle(height, width, x, y, share, out):
+    fov = FieldOfView(x * width, y * height, share * min(height, width))
+    crop = Crop.around(fov, height, width, *out)
+    assert crop.height / crop.width == pytest.approx(out[0] / out[1], rel=0.02)
+    inside = fov.mask(height, width)
+    seen = np.zeros_like(inside)
+    seen[max(crop.top, 0) : crop.top + crop.height, max(crop.left, 0) : crop.left + crop.width] = (
+        True
+    )
+    assert (inside & ~seen).sum() <= 0.01 * inside.sum()
+    values = crop.to_network(np.repeat(inside[..., None], 3, 2).astype(np.uint8) * 255)
+    assert values.shape == (*out, 3)
+    assert crop.to_camera(values[..., 0].astype(np.float32)).shape == (height, width)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from compile.export import to_onnx
+from compile.size import square
 from train.losses import bce_jaccard
 from train.models import create
 from train.models.checkpoint import load_network, save_slim
@@ -30,7 +31,7 @@ class NetworkTester:
 
     def test_cost_is_the_published_one(self, network):
         assert parameters(network) == self.parameters
-        assert multiply_adds(network, 544) == self.multiply_adds_544
+        assert multiply_adds(network, 544, 544) == self.multiply_adds_544
 
     def test_forward_keeps_any_size(self, network):
         for height, width in self.sizes:
@@ -71,7 +72,7 @@ class NetworkTester:
 
     @pytest.mark.parametrize("dynamic_batch", [False, True])
     def test_onnx_gives_the_same_probabilities(self, network, dynamic_batch):
-        content = to_onnx(network, 64, dynamic_batch)
+        content = to_onnx(network, square(64), dynamic_batch)
         session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
         for batch in (1, 3) if dynamic_batch else (1,):
             image = torch.rand(batch, 3, 64, 64) * 2 - 1

@@ -10,10 +10,10 @@ def parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def multiply_adds(network: nn.Module, size: int) -> int:
-    """Multiply-adds of the convolutions for one (1, 3, size, size) image."""
+def multiply_adds(network: nn.Module, height: int, width: int) -> int:
+    """Multiply-adds of the convolutions for one (1, 3, height, width) image."""
     training = network.training
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network.eval()(torch.zeros(1, 3, size, size))
+        network.eval()(torch.zeros(1, 3, height, width))
     network.train(training)
     return counter.get_total_flops() // 2

@@ -1,0 +1,98 @@
+"""What `python -m compile` takes."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from compile import targets
+from compile.size import parse_size, square
+from edge_vessel.errors import UsageError
+
+
+def read_options(arguments: list[str] | None) -> argparse.Namespace:
+    """The options, `engine` filled in.
+
+    Raises:
+        UsageError: options that cannot go together, found before anything long begins.
+    """
+    options = _parser().parse_args(arguments)
+    if options.target is not None:
+        targets.find(options.target)
+    if options.precision == "int8" and (options.engine == "tvm" or options.data is None):
+        raise UsageError(
+            "--precision int8 runs in --engine onnx and needs --data, whose training photographs "
+            "it is calibrated on"
+        )
+    portable = options.target is None or options.precision == "int8"
+    options.engine = options.engine or ("onnx" if portable else "tvm")
+    if options.engine == "tvm" and options.target is None:
+        raise UsageError(f"--engine tvm needs --target: {', '.join(targets.TARGETS)}")
+    if options.threads is not None and options.threads < 1:
+        raise UsageError(f"threads {options.threads}: at least 1")
+    return options
+
+
+def _parser() -> argparse.ArgumentParser:
+    parse = argparse.ArgumentParser(
+        prog="python -m compile",
+        description="A network becomes an artifact: export, rewrites, native code, golden "
+        "self-test, signature.",
+    )
+    parse.add_argument(
+        "checkpoint", type=Path, metavar="CHECKPOINT|ONNX", help="of `train fit`, or *.onnx"
+    )
+    parse.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
+    parse.add_argument("--name", help="default: the folder's name")
+    parse.add_argument("--version", type=int, default=1, help="grows with every release")
+    parse.add_argument(
+        "--size", type=parse_size, default=square(544), metavar="PX|HxW", help="default: 544x544"
+    )
+    parse.add_argument("--target", metavar="NAME", help="compile for it; see --list-targets")
+    parse.add_argument("--list-targets", action=_ListTargets, nargs=0)
+    parse.add_argument(
+        "--engine",
+        choices=("tvm", "onnx"),
+        help="default: tvm with --target, else a portable ONNX file",
+    )
+    parse.add_argument(
+        "--precision",
+        choices=("fp32", "int8"),
+        default="fp32",
+        help="int8: calibrated on the training photographs of --data, runs in --engine onnx",
+    )
+    parse.add_argument("--threads", type=int, metavar="N", help="default: the target's")
+    parse.add_argument(
+        "--gpu-runtime",
+        type=Path,
+        metavar="FILE",
+        help="libtvm_runtime_opencl.so for a target with OpenCL",
+    )
+    parse.add_argument(
+        "--explain", action="store_true", help="print what each pass and step does and costs"
+    )
+    parse.add_argument(
+        "--evaluation",
+        type=Path,
+        metavar="JSON",
+        help="report of `train evaluate` for this checkpoint: threshold and metrics come from it",
+    )
+    parse.add_argument("--threshold", type=float, metavar="P", help="of an ONNX file's vessels")
+    parse.add_argument("--logits", action="store_true", help="the ONNX file has no sigmoid")
+    parse.add_argument("--licence", default="Apache-2.0", help="of the weights")
+    parse.add_argument(
+        "--golden", type=Path, required=True, metavar="IMAGE", help="photograph of the self-test"
+    )
+    parse.add_argument(
+        "--data", metavar="DIR", help="data sets: checks parity on the test photographs"
+    )
+    parse.add_argument("--key", type=Path, metavar="FILE", help="private key to sign with")
+    parse.add_argument("--overwrite", action="store_true")
+    return parse
+
+
+class _ListTargets(argparse.Action):
+    """Prints the table and ends, as --help does."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        sys.stdout.write(targets.table())
+        parser.exit()

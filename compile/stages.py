@@ -1,0 +1,133 @@
+"""What is checked and said between the stages of a build."""
+
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from compile.explain import explain_native
+from compile.golden import input_size, onnx_predictor
+from compile.native import Native
+from compile.parity import Parity, at_size, compare, compare_artifact
+from compile.quantize import MAX_DICE_LOSS, calibration_photographs, quantize
+from compile.source import Source
+from compile.timing import Timed
+from edge_vessel import artifact as artifacts
+from edge_vessel.errors import ArtifactError
+from edge_vessel.manifest import Manifest, Metric
+from edge_vessel.target import check_target, this_machine
+from train import data as registry
+from train.data.root import data_root
+from train.predict import predictions
+
+
+@dataclass(frozen=True)
+class Photographs:
+    """The data set that the source was evaluated on, below the user's folder."""
+
+    source: Source
+    folder: str
+    threshold: float
+
+    def parity(self, content: bytes) -> Parity:
+        """Of ONNX against the source, on the test photographs."""
+        root, dataset = data_root(self.folder), registry.find(self.source.dataset)
+        size = input_size(content)
+        before, after = (
+            predictions(at_size(predict, size), dataset, root, "test")
+            for predict in (self.source.predict, onnx_predictor(content))
+        )
+        return compare(before, after, self.threshold)
+
+    def metrics(self, stage: str, found: Parity) -> tuple[Metric, ...]:
+        """For the manifest."""
+        data, largest = f"{self.source.dataset} test, full frame", found.max_abs_difference
+        return (
+            Metric(stage, data, "dice pooled", round(found.dice_after, 4)),
+            Metric(stage, data, f"largest difference from {self.source.stage}", largest),
+        )
+
+
+def check_rewritten(photographs: Photographs, content: bytes) -> tuple[Metric, ...]:
+    """Raises ArtifactError where the rewritten network computes something else."""
+    return photographs.metrics("onnx", _held("onnx", photographs.parity(content)))
+
+
+def check_native(
+    photographs: Photographs, checkpoint: Path, manifest: Manifest, files: dict[str, bytes]
+) -> tuple[Metric, ...]:
+    """The same of the compiled network, where this machine can run it."""
+    if not runs_here(manifest):
+        sys.stderr.write(
+            "parity of the native code: not measured, this machine cannot run it; on the board: "
+            "python -m edge_vessel.artifact verify FOLDER\n"
+        )
+        return ()
+    source = photographs.source
+    with tempfile.TemporaryDirectory() as folder:
+        trial, reference = Path(folder) / "trial", checkpoint
+        artifacts.write(trial, manifest, files, None)
+        if source.stage != "torch":
+            reference = Path(folder) / "imported.onnx"
+            reference.write_bytes(source.content)
+        found = compare_artifact(reference, trial, source.dataset, photographs.folder)
+    return photographs.metrics("tvm", _held("tvm", found))
+
+
+def to_int8(photographs: Photographs, content: bytes) -> tuple[bytes, tuple[Metric, ...]]:
+    """The quantised network and its Dice.
+
+    Raises:
+        ArtifactError: it loses more than MAX_DICE_LOSS.
+    """
+    root, dataset = data_root(photographs.folder), registry.find(photographs.source.dataset)
+    quantised = quantize(content, calibration_photographs(dataset, root, content))
+    found = photographs.parity(quantised)
+    loss = found.dice_before - found.dice_after
+    if loss > MAX_DICE_LOSS:
+        raise ArtifactError(
+            f"int8 loses {loss:.4f} Dice on {dataset.name} ({MAX_DICE_LOSS} allowed): nothing is "
+            "written; use --precision fp32"
+        )
+    return quantised, photographs.metrics("int8", found)
+
+
+def report_speed(native: Native, manifest: Manifest, content: bytes, explain: bool) -> None:
+    """Says where no schedule of our own covers the network and what that costs, and explains."""
+    timed = None
+    if native.executable is not None and runs_here(manifest) and (explain or native.uncovered):
+        size = manifest.input
+        timed = Timed(native.executable, size.height, size.width, native.core.threads)
+    if native.uncovered:
+        sys.stderr.write(
+            f"no hand-written schedule covers this network ({native.uncovered}); general rules "
+            "schedule its operators\n"
+        )
+        if timed is None:
+            sys.stderr.write("its speed is not measured: this machine cannot run it\n")
+        else:
+            found = timed.against_onnxruntime(content)
+            sys.stderr.write(
+                f"measured here, threads {found.threads}: {found.ours_ms:.1f} ms, ONNX Runtime "
+                f"{found.onnxruntime_ms:.1f} ms ({found.ratio:.2f} times)"
+                f"{'; --engine onnx is faster' if found.ratio > 1 else ''}\n"
+            )
+    if explain:
+        sys.stdout.write(explain_native(native, None if timed is None else timed.by_operator()))
+
+
+def runs_here(manifest: Manifest) -> bool:
+    """Whether this machine can run what is being built."""
+    try:
+        check_target(manifest.target, this_machine(), Path())
+    except ArtifactError:
+        return False
+    return True
+
+
+def _held(stage: str, found: Parity) -> Parity:
+    if not found.holds:
+        raise ArtifactError(
+            f"stage {stage} is {found.max_abs_difference:.1e} off: nothing is written"
+        )
+    return found
