@@ -7,25 +7,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import onnxruntime
 
 from compile import rewrite, targets
 from compile.command_line import read_options
-from compile.explain import explain_passes
+from compile.explain import explain_passes, explain_tuning
 from compile.golden import golden_bytes
 from compile.native import compile_native
 from compile.rewrite.camera_bytes import with_camera_bytes
 from compile.source import Source, from_checkpoint, from_onnx
 from compile.stages import Photographs, check_native, check_rewritten, report_speed, to_int8
+from compile.targets import CompileTarget
+from compile.tuning import LocalMeter, Records, RpcMeter, Tuner
 from edge_vessel import artifact as artifacts
 from edge_vessel import signing
 from edge_vessel.engines.onnx import MODEL_FILE
-from edge_vessel.errors import EdgeVesselError
+from edge_vessel.errors import ArtifactError, EdgeVesselError, UsageError
 from edge_vessel.manifest import EngineVersion, Input, Manifest, Metric, Target
 from edge_vessel.preprocessing import OFFSET, SCALE
 from edge_vessel.selftest import GOLDEN
 from edge_vessel.sources.images import read_image
+from edge_vessel.target import check_target, this_machine
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -67,10 +71,13 @@ def _build(options: argparse.Namespace) -> tuple[Manifest, dict[str, bytes]]:
     if options.engine == "onnx":
         return manifest, {MODEL_FILE: with_camera_bytes(content)} | golden
     target = targets.find(options.target)
+    threads = options.threads or target.threads
     with _step(f"native code for {target.name}"):
-        native = compile_native(
-            content, target, options.threads or target.threads, options.gpu_runtime
-        )
+        tuner = None if options.tune is None else _tuner(options, target, threads)
+        native = compile_native(content, target, threads, options.gpu_runtime, tuner)
+    if tuner is not None:
+        sys.stdout.write(explain_tuning(tuner))
+        manifest = replace(manifest, tuning_log_sha256=tuner.records.sha256())
     manifest = replace(
         manifest,
         target=target.manifest(native.core.threads),
@@ -98,6 +105,25 @@ def _step(name: str) -> Iterator[None]:
         yield
     finally:
         sys.stderr.write(f"\r{name}: {time.monotonic() - start:.1f} s\n")
+
+
+def _tuner(options: argparse.Namespace, target: CompileTarget, threads: int) -> Tuner:
+    """Measures on the board of --rpc, else here.
+
+    Raises:
+        UsageError: no board was named, and this machine cannot run the code.
+    """
+    records, machine = Records(options.records), target.tvm(threads)
+    if options.rpc:
+        return Tuner(RpcMeter(options.rpc, target, threads), records, options.tune, machine)
+    try:
+        check_target(target.manifest(threads), this_machine(), Path(target.name))
+    except ArtifactError as error:
+        if options.tune:
+            raise UsageError(
+                f"{error}; to tune for it, name a board with --rpc HOST:PORT/KEY"
+            ) from error
+    return Tuner(LocalMeter(target, threads), records, options.tune, machine)
 
 
 def _source(options: argparse.Namespace) -> Source:

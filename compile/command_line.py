@@ -7,6 +7,7 @@ from pathlib import Path
 from compile import targets
 from compile.size import parse_size, square
 from edge_vessel.errors import UsageError
+from edge_vessel.manifest import NONE
 
 
 def read_options(arguments: list[str] | None) -> argparse.Namespace:
@@ -29,7 +30,19 @@ def read_options(arguments: list[str] | None) -> argparse.Namespace:
         raise UsageError(f"--engine tvm needs --target: {', '.join(targets.TARGETS)}")
     if options.threads is not None and options.threads < 1:
         raise UsageError(f"threads {options.threads}: at least 1")
+    _check_tuning(options)
     return options
+
+
+def _check_tuning(options: argparse.Namespace) -> None:
+    if options.tune is None:
+        if options.rpc or options.records:
+            raise UsageError("--rpc and --records go with --tune N")
+        return
+    if options.tune < 0 or options.records is None:
+        raise UsageError(f"--tune {options.tune}: from 0 on, with --records DIR to keep them in")
+    if options.engine != "tvm" or targets.find(options.target).accelerator != NONE:
+        raise UsageError("--tune measures native code for a CPU: give such a --target")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -61,6 +74,18 @@ def _parser() -> argparse.ArgumentParser:
         help="int8: calibrated on the training photographs of --data, runs in --engine onnx",
     )
     parse.add_argument("--threads", type=int, metavar="N", help="default: the target's")
+    parse.add_argument(
+        "--tune",
+        type=int,
+        metavar="N",
+        help="measure up to N block sizes and schedules of each operator; 0: what --records hold",
+    )
+    parse.add_argument(
+        "--records", type=Path, metavar="DIR", help="where measurements are kept, and found again"
+    )
+    parse.add_argument(
+        "--rpc", metavar="HOST:PORT/KEY", help="measure on a board, lent by TVM's tracker there"
+    )
     parse.add_argument(
         "--gpu-runtime",
         type=Path,

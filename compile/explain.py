@@ -7,6 +7,7 @@ from compile.rewrite import Saved
 from compile.schedules.bottleneck import RING_ROWS, Bottleneck
 from compile.schedules.core import FLOAT_BYTES, Core
 from compile.schedules.producers import Expand, Join, Stem
+from compile.tuning import Tuner
 
 
 def explain_passes(saved: list[Saved]) -> str:
@@ -18,6 +19,18 @@ def explain_passes(saved: list[Saved]) -> str:
         lines.append(
             f"{one.name:<18} {one.count:>5}  {adds / 1e6:>17.1f} M  {size / 1e6:>14.1f} MB"
         )
+    return "\n".join(lines) + "\n"
+
+
+def explain_tuning(tuner: Tuner) -> str:
+    """One line a function: what was fastest, and against the sizes that nobody measured."""
+    if not tuner.chosen:
+        return "tuning: no record for this network and place\n"
+    lines = [f"FUNCTION       FASTEST     UNTUNED    BY (measured on {tuner.meter.place})"]
+    for name, (key, seconds, first) in tuner.chosen.items():
+        lines.append(f"{name:<14} {1e3 * seconds:>7.3f} ms  {1e3 * first:>7.3f} ms  {key}")
+    total, before = (sum(one[i] for one in tuner.chosen.values()) for i in (1, 2))
+    lines.append(f"{'all':<14} {1e3 * total:>7.3f} ms  {1e3 * before:>7.3f} ms")
     return "\n".join(lines) + "\n"
 
 

@@ -14,6 +14,7 @@ from compile.plan import NotCoveredError, Step, plan
 from compile.runtime_library import VERSION, runtime_library
 from compile.schedules.core import Core
 from compile.targets import CompileTarget
+from compile.tuning import Tuner
 from compile.tvm_build import export, lower, module
 from edge_vessel.engines.tvm import MODEL_FILE
 from edge_vessel.engines.tvm_gpu import RUNTIME_FILES
@@ -48,10 +49,12 @@ def compile_native(
     target: CompileTarget,
     threads: int,
     gpu_runtime: Path | None = None,
+    tuner: Tuner | None = None,
 ) -> Native:
     """Compiles a rewritten ONNX model that takes the camera's bytes.
 
     Args:
+        tuner: measures what is fastest where the schedules would compute it.
         gpu_runtime: libtvm_runtime_opencl.so, which TVM's package does not hold.
 
     Raises:
@@ -65,11 +68,11 @@ def compile_native(
     uncovered = None
     try:
         steps = plan(onnx.load_from_string(content), SCALE, OFFSET, bytes_in=True)
-        scheduled = module(steps, core)
+        scheduled = module(steps, core, tuner)
     except NotCoveredError as error:
         uncovered = str(error)
         scheduled = relax_import.module(content, SCALE, OFFSET, core.lanes, machine)
-        operators = rules.apply(scheduled, core)
+        operators = rules.apply(scheduled, core, tuner=tuner)
     executable = lower(scheduled, machine)
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder) / MODEL_FILE

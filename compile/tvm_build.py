@@ -1,5 +1,6 @@
 """TIR functions as a TVM library: one Relax function calls them, its memory planned beforehand."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from tvm import relax
 from compile.plan import Step
 from compile.schedules.core import Core
 from compile.schedules.maps import Image
+from compile.tuning import Tuner
 
 # The default pipeline also fuses, tunes and legalises, which is of no use to finished functions.
 _PASSES = (
@@ -26,8 +28,12 @@ _PASSES = (
 )
 
 
-def module(steps: list[Step], core: Core) -> tvm.IRModule:
-    """`main`: the image -> the probability (1, 1, H, W); memory planned before it runs."""
+def module(steps: list[Step], core: Core, tuner: Tuner | None = None) -> tvm.IRModule:
+    """`main`: the image -> the probability (1, 1, H, W); memory planned before it runs.
+
+    Args:
+        tuner: measures other block sizes of each step and takes the fastest.
+    """
     builder = relax.BlockBuilder()
     image = next(m for s in steps for m in s.bottleneck.inputs if isinstance(m, Image))
     argument = relax.Var("image", relax.TensorType(image.shape, image.dtype))
@@ -36,15 +42,18 @@ def module(steps: list[Step], core: Core) -> tvm.IRModule:
         with builder.dataflow():
             for number, step in enumerate(steps):
                 bottleneck = step.bottleneck
-                function = bottleneck.function(core, f"bottleneck{number}")
-                call = builder.add_func(function, f"bottleneck{number}")
+                name = f"bottleneck{number}"
+                best = core
+                if tuner is not None:
+                    best = tuner.choose(name, partial(bottleneck.function, name=name), core)
+                call = builder.add_func(bottleneck.function(best, name), name)
                 out = bottleneck.output
                 shape = (1, 1, out.height, out.width) if bottleneck.final else out.shape(core)
                 reads = [
                     argument if isinstance(m, Image) else values[name]
                     for m, name in zip(bottleneck.inputs, step.reads, strict=True)
                 ]
-                weights = relax.const(bottleneck.packed(core), "float32")
+                weights = relax.const(bottleneck.packed(best), "float32")
                 result = relax.call_tir(call, [*reads, weights], relax.TensorType(shape, "float32"))
                 values[step.writes] = builder.emit(result)
             found = builder.emit_output(values[steps[-1].writes])
