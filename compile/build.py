@@ -18,7 +18,14 @@ from compile.golden import golden_bytes
 from compile.native import compile_native
 from compile.rewrite.camera_bytes import with_camera_bytes
 from compile.source import Source, from_checkpoint, from_onnx
-from compile.stages import Photographs, check_native, check_rewritten, report_speed, to_int8
+from compile.stages import (
+    Photographs,
+    check_half,
+    check_native,
+    check_rewritten,
+    report_speed,
+    to_int8,
+)
 from compile.targets import CompileTarget
 from compile.tuning import LocalMeter, Records, RpcMeter, Tuner
 from edge_vessel import artifact as artifacts
@@ -74,7 +81,14 @@ def _build(options: argparse.Namespace) -> tuple[Manifest, dict[str, bytes]]:
     threads = options.threads or target.threads
     with _step(f"native code for {target.name}"):
         tuner = None if options.tune is None else _tuner(options, target, threads)
-        native = compile_native(content, target, threads, options.gpu_runtime, tuner)
+        native = compile_native(
+            content, target, threads, options.gpu_runtime, tuner, options.precision
+        )
+    if options.precision == "fp16":
+        manifest = replace(manifest, model=replace(manifest.model, precision="fp16"))
+        if photographs is not None:
+            with _step("fp16"):
+                manifest = _with(manifest, check_half(photographs, content, native.core))
     if tuner is not None:
         sys.stdout.write(explain_tuning(tuner))
         manifest = replace(manifest, tuning_log_sha256=tuner.records.sha256())
@@ -85,7 +99,7 @@ def _build(options: argparse.Namespace) -> tuple[Manifest, dict[str, bytes]]:
     )
     files = native.files | golden
     report_speed(native, manifest, content, options.explain)
-    if photographs is not None:
+    if photographs is not None and options.precision == "fp32":
         with _step("parity of the native code"):
             metrics = check_native(photographs, options.checkpoint, manifest, files)
         manifest = _with(manifest, metrics)

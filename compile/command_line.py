@@ -30,8 +30,20 @@ def read_options(arguments: list[str] | None) -> argparse.Namespace:
         raise UsageError(f"--engine tvm needs --target: {', '.join(targets.TARGETS)}")
     if options.threads is not None and options.threads < 1:
         raise UsageError(f"threads {options.threads}: at least 1")
+    _check_half(options)
     _check_tuning(options)
     return options
+
+
+def _check_half(options: argparse.Namespace) -> None:
+    if options.precision != "fp16":
+        return
+    able = [name for name, one in targets.TARGETS.items() if one.half and one.accelerator == NONE]
+    if options.engine != "tvm" or options.target not in able:
+        raise UsageError(
+            "--precision fp16 gains nothing where the core converts to float32 and back: it is for "
+            f"--target {' or '.join(able)}"
+        )
 
 
 def _check_tuning(options: argparse.Namespace) -> None:
@@ -69,9 +81,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parse.add_argument(
         "--precision",
-        choices=("fp32", "int8"),
+        choices=("fp32", "fp16", "int8"),
         default="fp32",
-        help="int8: calibrated on the training photographs of --data, runs in --engine onnx",
+        help="fp16: of a --target with such arithmetic; int8: calibrated on the training "
+        "photographs of --data, runs in --engine onnx",
     )
     parse.add_argument("--threads", type=int, metavar="N", help="default: the target's")
     parse.add_argument(

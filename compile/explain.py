@@ -2,10 +2,12 @@
 
 import math
 
+import numpy as np
+
 from compile.native import Native
 from compile.rewrite import Saved
 from compile.schedules.bottleneck import RING_ROWS, Bottleneck
-from compile.schedules.core import FLOAT_BYTES, Core
+from compile.schedules.core import Core
 from compile.schedules.producers import Expand, Join, Stem
 from compile.tuning import Tuner
 
@@ -63,8 +65,8 @@ def _explain_steps(native: Native, times_ms: dict[str, float]) -> str:
         one = step.bottleneck
         size = f"{one.width}x{one.height}x{one.producer.channels}"
         out = one.output
-        floats = out.height * out.width if one.final else math.prod(out.shape(native.core))
-        written = floats * FLOAT_BYTES
+        numbers = out.height * out.width if one.final else math.prod(out.shape(native.core))
+        written = numbers * np.dtype(one.output_dtype(native.core)).itemsize
         ring, strips = _ring(one, native.core)
         name = f"bottleneck{number}"
         spent = f"{times_ms[name]:>6.2f} ms" if name in times_ms else f"{'-':>9}"
@@ -89,7 +91,7 @@ def multiply_adds(one: Bottleneck) -> int:
 
 
 def _ring(one: Bottleneck, core: Core) -> tuple[int, int]:
-    pitch = RING_ROWS * core.padded(one.producer.channels) * FLOAT_BYTES
+    pitch = RING_ROWS * core.padded(one.producer.channels) * core.item_bytes
     strip = core.strip(one.output.width, one.stride, pitch)
     return ((strip - 1) * one.stride + 3) * pitch, -(-one.output.width // strip)
 

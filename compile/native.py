@@ -50,19 +50,22 @@ def compile_native(
     threads: int,
     gpu_runtime: Path | None = None,
     tuner: Tuner | None = None,
+    precision: str = "fp32",
 ) -> Native:
     """Compiles a rewritten ONNX model that takes the camera's bytes.
 
     Args:
         tuner: measures what is fastest where the schedules would compute it.
         gpu_runtime: libtvm_runtime_opencl.so, which TVM's package does not hold.
+        precision: "fp32", or "fp16" where the target has its arithmetic.
 
     Raises:
-        UsageError: an operator that TVM cannot import, or no linker for the target.
+        UsageError: fp16 for a network that no schedule covers, an operator that TVM cannot import,
+            or no linker for the target.
     """
     if target.accelerator != NONE:
         return _compile_gpu(content, target, gpu_runtime)
-    core, machine = target.core(threads), target.tvm(threads)
+    core, machine = target.core(threads, precision), target.tvm(threads)
     steps: list[Step] = []
     operators: dict[str, str] = {}
     uncovered = None
@@ -71,6 +74,11 @@ def compile_native(
         scheduled = module(steps, core, tuner)
     except NotCoveredError as error:
         uncovered = str(error)
+        if precision != "fp32":
+            raise UsageError(
+                f"--precision {precision}: no hand-written schedule covers this network "
+                f"({uncovered}); use --precision fp32"
+            ) from error
         scheduled = relax_import.module(content, SCALE, OFFSET, core.lanes, machine)
         operators = rules.apply(scheduled, core, tuner=tuner)
     executable = lower(scheduled, machine)

@@ -5,11 +5,13 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from compile import half_precision
 from compile.explain import explain_native
 from compile.golden import input_size, onnx_predictor
 from compile.native import Native
 from compile.parity import Parity, at_size, compare, compare_artifact
 from compile.quantize import MAX_DICE_LOSS, calibration_photographs, quantize
+from compile.schedules.core import Core
 from compile.source import Source
 from compile.timing import Timed
 from edge_vessel import artifact as artifacts
@@ -18,7 +20,7 @@ from edge_vessel.manifest import Manifest, Metric
 from edge_vessel.target import check_target, this_machine
 from train import data as registry
 from train.data.root import data_root
-from train.predict import predictions
+from train.predict import Predictor, predictions
 
 
 @dataclass(frozen=True)
@@ -29,13 +31,17 @@ class Photographs:
     folder: str
     threshold: float
 
-    def parity(self, content: bytes) -> Parity:
-        """Of ONNX against the source, on the test photographs."""
+    def parity(self, content: bytes, stage: Predictor | None = None) -> Parity:
+        """Of ONNX against the source, on the test photographs.
+
+        Args:
+            stage: another computation of the same network, compared in its place.
+        """
         root, dataset = data_root(self.folder), registry.find(self.source.dataset)
         size = input_size(content)
         before, after = (
             predictions(at_size(predict, size), dataset, root, "test")
-            for predict in (self.source.predict, onnx_predictor(content))
+            for predict in (self.source.predict, stage or onnx_predictor(content))
         )
         return compare(before, after, self.threshold)
 
@@ -82,14 +88,19 @@ def to_int8(photographs: Photographs, content: bytes) -> tuple[bytes, tuple[Metr
     """
     root, dataset = data_root(photographs.folder), registry.find(photographs.source.dataset)
     quantised = quantize(content, calibration_photographs(dataset, root, content))
-    found = photographs.parity(quantised)
-    loss = found.dice_before - found.dice_after
-    if loss > MAX_DICE_LOSS:
-        raise ArtifactError(
-            f"int8 loses {loss:.4f} Dice on {dataset.name} ({MAX_DICE_LOSS} allowed): nothing is "
-            "written; use --precision fp32"
-        )
+    found = _within_loss("int8", dataset.name, photographs.parity(quantised))
     return quantised, photographs.metrics("int8", found)
+
+
+def check_half(photographs: Photographs, content: bytes, core: Core) -> tuple[Metric, ...]:
+    """Dice of fp16 arithmetic, emulated on the workstation.
+
+    Raises:
+        ArtifactError: it loses more than MAX_DICE_LOSS.
+    """
+    name = photographs.source.dataset
+    found = photographs.parity(content, half_precision.predictor(content, core))
+    return photographs.metrics("tvm fp16, emulated", _within_loss("fp16", name, found))
 
 
 def report_speed(native: Native, manifest: Manifest, content: bytes, explain: bool) -> None:
@@ -123,6 +134,16 @@ def runs_here(manifest: Manifest) -> bool:
     except ArtifactError:
         return False
     return True
+
+
+def _within_loss(precision: str, dataset: str, found: Parity) -> Parity:
+    loss = found.dice_before - found.dice_after
+    if loss > MAX_DICE_LOSS:
+        raise ArtifactError(
+            f"{precision} loses {loss:.4f} Dice on {dataset} ({MAX_DICE_LOSS} allowed): nothing is "
+            "written; use --precision fp32"
+        )
+    return found
 
 
 def _held(stage: str, found: Parity) -> Parity:

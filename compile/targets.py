@@ -54,11 +54,22 @@ class CompileTarget:
         """The first part of the triple."""
         return self.triple.partition("-")[0]
 
-    def core(self, threads: int) -> Core:
+    @property
+    def half(self) -> bool:
+        """Whether its cores compute with float16 vectors."""
+        return "asimdhp" in self.features
+
+    def core(self, threads: int, precision: str = "fp32") -> Core:
         """What the schedules need; threads share the second-level cache."""
         share = min(threads, self.l2_cores)
+        bits, dtype = {"fp32": (32, "float32"), "fp16": (16, "float16")}[precision]
         return Core(
-            self.vector_bits // 32, self.registers, self.l1_bytes, self.l2_bytes // share, threads
+            self.vector_bits // bits,
+            self.registers,
+            self.l1_bytes,
+            self.l2_bytes // share,
+            threads,
+            dtype,
         )
 
     def manifest(self, threads: int) -> Target:

@@ -53,8 +53,9 @@ def module(steps: list[Step], core: Core, tuner: Tuner | None = None) -> tvm.IRM
                     argument if isinstance(m, Image) else values[name]
                     for m, name in zip(bottleneck.inputs, step.reads, strict=True)
                 ]
-                weights = relax.const(bottleneck.packed(best), "float32")
-                result = relax.call_tir(call, [*reads, weights], relax.TensorType(shape, "float32"))
+                weights = relax.const(bottleneck.packed(best), core.dtype)
+                kind = relax.TensorType(shape, bottleneck.output_dtype(core))
+                result = relax.call_tir(call, [*reads, weights], kind)
                 values[step.writes] = builder.emit(result)
             found = builder.emit_output(values[steps[-1].writes])
         builder.emit_func_output(found)

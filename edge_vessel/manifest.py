@@ -39,8 +39,8 @@ Pixels = Annotated[int, Range(1, 8192)]
 class Model:
     """The network and what it was trained on; `multiply_adds` is for one image.
 
-    `precision` is that of its arithmetic: "int8" multiplies 8-bit integers. `split_sha256` is null
-    where nobody said on which images it was trained.
+    `precision` is that of its arithmetic: "int8" multiplies 8-bit integers, "fp16" numbers of
+    half precision. `split_sha256` is null where nobody said on which images it was trained.
     """
 
     architecture: str
@@ -48,7 +48,7 @@ class Model:
     multiply_adds: Count
     training_data: str
     split_sha256: Sha256 | None
-    precision: Literal["fp32", "int8"] = "fp32"
+    precision: Literal["fp32", "fp16", "int8"] = "fp32"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from tvm import s_tir, tirx
 
-from compile.schedules.core import FLOAT_BYTES, Core
+from compile.schedules.core import Core
 
 _NAMES = ("conv2d_nhwc", "group_conv2d_nhwc", "depthwise_conv2d_nhwc")
 
@@ -99,7 +99,7 @@ def _block(core: Core, width: int, channels: int) -> tuple[int, int, int]:
 
 def _band(core: Core, height: int, row_floats: int) -> int:
     """Rows of a band: they divide the height, fill half the cache and leave each thread some."""
-    most = max(1, core.l2_bytes // 2 // (row_floats * FLOAT_BYTES))
+    most = max(1, core.l2_bytes // 2 // (row_floats * core.item_bytes))
     fits = [n for n in range(1, height + 1) if height % n == 0 and n <= most]
     shared = [n for n in fits if (height // n) % core.threads == 0]
     return max(shared or fits)

@@ -1,4 +1,4 @@
-"""Hand-written TIR schedules: maps are (H, W, C) float32 with the channels padded to whole vectors.
+"""Hand-written TIR schedules: maps are (H, W, C) with the channels padded to whole vectors.
 
 Channels lie in vector lanes, so that no stride, border or upsampling needs a shuffle.
 """

@@ -13,7 +13,7 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as T
 
 from compile.schedules import depthwise, pointwise
-from compile.schedules.core import FLOAT_BYTES, Core
+from compile.schedules.core import Core
 from compile.schedules.maps import Image, Map
 from compile.schedules.pointwise import Term, product
 from compile.schedules.probability import probabilities
@@ -59,9 +59,13 @@ class Bottleneck:
         """In the order of the function's arguments."""
         return (*self.producer.inputs, *([] if self.residual is None else [self.residual]))
 
-    def packed(self, core: Core) -> NDArray[np.float32]:
+    def output_dtype(self, core: Core) -> str:
+        """Of the map; a probability is float32 whatever the core computes with."""
+        return "float32" if self.final else core.dtype
+
+    def packed(self, core: Core) -> NDArray[np.floating]:
         """All weights in one flat constant, in the order of `_offsets`."""
-        return np.concatenate(self._parts(core))
+        return np.concatenate(self._parts(core)).astype(core.dtype)
 
     def _parts(self, core: Core) -> list[NDArray[np.float32]]:
         project = (
@@ -95,9 +99,9 @@ class Bottleneck:
                 T.func_name(name)
                 T.func_attr({"tirx.noalias": True, "global_symbol": name})
                 inputs = [self._argument(core, f"x{i}", m) for i, m in enumerate(self.inputs)]
-                weights = T.arg("w", T.buffer((int(starts[-1]),), "float32"))
+                weights = T.arg("w", T.buffer((int(starts[-1]),), core.dtype))
                 shape = (1, 1, out.height, out.width) if self.final else out.shape(core)
-                output = T.arg("y", T.buffer(shape, "float32"))
+                output = T.arg("y", T.buffer(shape, self.output_dtype(core)))
                 bands = min(core.threads, out.height)
                 rows = -(-out.height // bands)
                 loop = T.parallel(0, bands) if bands > 1 else T.serial(0, 1)
@@ -113,7 +117,7 @@ class Bottleneck:
         if isinstance(source, Image):
             # numpy aligns an array to its elements; TVM would assume 64 bytes.
             return T.arg(name, T.buffer(source.shape, source.dtype, align=source.item_bytes))
-        return T.arg(name, T.buffer(source.shape(core), "float32"))
+        return T.arg(name, T.buffer(source.shape(core), core.dtype))
 
     def _band(
         self,
@@ -128,12 +132,12 @@ class Bottleneck:
         """Output rows from `begin` on, strip by strip."""
         out, stride = self.output, self.stride
         pitch = core.padded(self.producer.channels)
-        strip = core.strip(out.width, stride, RING_ROWS * pitch * FLOAT_BYTES)
+        strip = core.strip(out.width, stride, RING_ROWS * pitch * core.item_bytes)
         columns = (strip - 1) * stride + 3
-        ring = T.alloc_buffer((RING_ROWS * columns * pitch,), "float32")
-        scratch = T.alloc_buffer((self.producer.scratch(core, columns) + 1,), "float32")
+        ring = T.alloc_buffer((RING_ROWS * columns * pitch,), core.dtype)
+        scratch = T.alloc_buffer((self.producer.scratch(core, columns) + 1,), core.dtype)
         tile_pixels = self._tile_pixels(core, strip)
-        tile = T.alloc_buffer((tile_pixels * pitch,), "float32")
+        tile = T.alloc_buffer((tile_pixels * pitch,), core.dtype)
         with T.serial(0, -(-out.width // strip)) as index:
             left = T.Bind(T.min(index * strip, out.width - strip))
             first = T.Bind(left * stride - 1)
@@ -173,7 +177,7 @@ class Bottleneck:
         """One register block where the weights stay in the first-level cache; else a row."""
         if self.final:
             return min(strip, 8 * core.lanes)
-        size = self.project.size * FLOAT_BYTES
+        size = self.project.size * core.item_bytes
         high = core.block(core.vectors(len(self.project_bias)))[0]
         return min(strip, high if size <= core.l1_bytes // 2 else strip)
 

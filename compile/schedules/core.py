@@ -2,18 +2,27 @@
 
 from dataclasses import dataclass
 
-FLOAT_BYTES = 4
+import numpy as np
 
 
 @dataclass(frozen=True)
 class Core:
-    """`lanes` float32 in a vector register; caches in bytes; `l2_bytes` is one thread's share."""
+    """`lanes` numbers in a vector register; caches in bytes; `l2_bytes` is one thread's share.
+
+    `dtype` is of maps, weights and sums: float32, or float16 where the core computes with it.
+    """
 
     lanes: int
     registers: int
     l1_bytes: int
     l2_bytes: int
     threads: int
+    dtype: str = "float32"
+
+    @property
+    def item_bytes(self) -> int:
+        """Of one number of a map."""
+        return np.dtype(self.dtype).itemsize
 
     def vectors(self, channels: int) -> int:
         """Vectors that hold `channels`; past six, a multiple that register blocks divide."""

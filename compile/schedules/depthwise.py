@@ -54,4 +54,6 @@ def depthwise(
                 x = load(ring, rows[dy] + column * channels + c, lanes)
                 sums[p] = T.Bind(sums[p] + x * w)
         for p in range(high):
-            store(tile, clipped(sums[p], bounds, lanes), (begin + p) * channels + c, lanes)
+            store(
+                tile, clipped(sums[p], bounds, lanes, core.dtype), (begin + p) * channels + c, lanes
+            )

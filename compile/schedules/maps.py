@@ -10,7 +10,7 @@ from compile.schedules.vector import Expr, fill
 
 @dataclass(frozen=True)
 class Map:
-    """A map between two schedules: flat float32, one pixel of slack before and after.
+    """A map between two schedules: flat, one pixel of slack before and after.
 
     The slack lets a block read the column left of the first pixel and right of the last; what is
     computed from it is overwritten by the padding.
@@ -58,7 +58,7 @@ class Image:
     def read_row(
         self, image: Expr, row: Expr, column: Expr, columns: int, target: Expr, at: int, pad: float
     ) -> None:
-        """Emits target[at:] = the row from `column` on as float32 (columns, 3), `pad` outside."""
+        """Emits target[at:] = the row from `column` on, (columns, 3), `pad` outside."""
         low = T.Bind(T.max(column, 0))
         high = T.Bind(T.min(column + columns, self.width))
         channels = self.channels
@@ -71,7 +71,7 @@ class Image:
                         value = image[0, row, column_of, T.floormod(i, channels)]
                         T.buffer_store(
                             target,
-                            T.Cast("float32", value),
+                            T.Cast(target.dtype, value),
                             [at + (low - column) * channels + i],
                         )
                 else:
@@ -79,7 +79,7 @@ class Image:
                         with T.serial(0, high - low) as i:
                             T.buffer_store(
                                 target,
-                                image[0, channel, row, low + i],
+                                T.Cast(target.dtype, image[0, channel, row, low + i]),
                                 [at + (low - column + i) * channels + channel],
                             )
                 end = at + (high - column) * channels

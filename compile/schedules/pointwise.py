@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tvm.tirx.script import builder as T
 
-from compile.schedules.core import FLOAT_BYTES, Core
+from compile.schedules.core import Core
 from compile.schedules.vector import Expr, blocks, load, store
 
 
@@ -56,10 +56,10 @@ def product(
     high, wide = core.block(vectors)
     high = min(high, pixels)
     count = vectors // wide
-    bytes_of_weights = sum(term.depth for term in terms) * vectors * lanes * FLOAT_BYTES
+    bytes_of_weights = sum(term.depth for term in terms) * vectors * lanes * core.item_bytes
 
     def block(first: Expr, group: Expr) -> None:
-        sums = T.alloc_buffer((high * wide * lanes,), "float32", scope="local")
+        sums = T.alloc_buffer((high * wide * lanes,), core.dtype, scope="local")
         for p in range(high):
             for v in range(wide):
                 value = start(first, p, (group * wide + v) * lanes)

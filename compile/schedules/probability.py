@@ -1,4 +1,4 @@
-"""The last projection: one channel and its sigmoid, with pixels in the vector lanes."""
+"""The last projection: one channel and its sigmoid in float32, pixels in the vector lanes."""
 
 from tvm.tirx.script import builder as T
 
@@ -45,8 +45,9 @@ def probabilities(
     """
     lanes = min(core.lanes, pixels)
     with blocks(pixels, lanes) as first:
-        total = T.Broadcast(weights[offset], lanes)
+        total = T.Broadcast(T.Cast("float32", weights[offset]), lanes)
         for k in range(hidden):
-            x = tile[T.Ramp(first * pitch + k, pitch, lanes)]
-            total = T.Bind(total + x * T.Broadcast(weights[offset + 1 + k], lanes))
+            x = T.Cast(f"float32x{lanes}", tile[T.Ramp(first * pitch + k, pitch, lanes)])
+            weight = T.Cast("float32", weights[offset + 1 + k])
+            total = T.Bind(total + x * T.Broadcast(weight, lanes))
         T.buffer_store(output, sigmoid(total, lanes), [0, 0, row, T.Ramp(column + first, 1, lanes)])

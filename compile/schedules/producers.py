@@ -1,5 +1,6 @@
 """What fills a row of the hidden map that a depthwise convolution reads."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,6 +26,15 @@ class Row:
     first: Expr
     columns: int
 
+    def writer(self, core: Core, pitch: int, bounds: Clip) -> Callable[[Expr, Expr, Expr], None]:
+        """Stores a vector of (pixel, channel), activated."""
+
+        def write(p: Expr, c: Expr, value: Expr) -> None:
+            active = clipped(value, bounds, core.lanes, core.dtype)
+            store(self.ring, active, self.at + p * pitch + c, core.lanes)
+
+        return write
+
 
 class Producer(Protocol):
     """`channels` of the hidden map; `weights` unpacked; `bounds` of its activation."""
@@ -45,7 +55,7 @@ class Producer(Protocol):
     def packed(self, core: Core) -> NDArray[np.float32]: ...
 
     def scratch(self, core: Core, columns: int) -> int:
-        """float32 that one thread needs beside the ring."""
+        """Numbers that one thread needs beside the ring."""
 
     def emit(
         self, core: Core, inputs: list[Expr], weights: Expr, scratch: Expr, row: Row
@@ -96,9 +106,7 @@ class Expand:
                 )
             ],
             start=lambda _first, _p, c: load(weights, c, lanes),
-            finish=lambda p, c, value: store(
-                row.ring, clipped(value, self.bounds, lanes), row.at + p * pitch + c, lanes
-            ),
+            finish=row.writer(core, pitch, self.bounds),
         )
 
 
@@ -162,9 +170,7 @@ class Stem:
             self.channels,
             [Term(3 * across, tap, weights, pitch)],
             start=lambda _first, _p, c: load(weights, c, lanes),
-            finish=lambda p, c, value: store(
-                row.ring, clipped(value, self.bounds, lanes), row.at + p * pitch + c, lanes
-            ),
+            finish=row.writer(core, pitch, self.bounds),
         )
 
 
@@ -217,7 +223,8 @@ class Join:
             at = (T.floordiv(first, 2) + p // 2) * pitch + c
             left, right = load(scratch, at, lanes), load(scratch, at + pitch, lanes)
             near = 0.25 if p % 2 else 0.75
-            blended = left * constant(near, lanes) + right * constant(1 - near, lanes)
+            blended = left * constant(near, lanes, core.dtype)
+            blended = blended + right * constant(1 - near, lanes, core.dtype)
             return blended + load(weights, c, lanes)
 
         product(
@@ -226,9 +233,7 @@ class Join:
             self.channels,
             [Term(self.skip.channels, lambda p, k: source[base + p * inner + k], weights, pitch)],
             start=start,
-            finish=lambda p, c, value: store(
-                row.ring, clipped(value, self.bounds, lanes), row.at + p * pitch + c, lanes
-            ),
+            finish=row.writer(core, pitch, self.bounds),
         )
 
 

@@ -29,5 +29,6 @@ def vertical_blend(
         c = vector * lanes
         a = load(source, low.at(core, near, inside) + c, lanes)
         b = load(source, low.at(core, other, inside) + c, lanes)
-        value = a * constant(0.75, lanes) + b * constant(0.25, lanes)
+        value = a * constant(0.75, lanes, core.dtype)
+        value = value + b * constant(0.25, lanes, core.dtype)
         store(target, value, column * pitch + c, lanes)

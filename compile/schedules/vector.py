@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from tvm import tirx
 from tvm.tirx.script import builder as T
 
 Expr = Any  # tvm.tirx's expressions and buffers have no static types
@@ -20,18 +21,18 @@ def store(buffer: Expr, value: Expr, index: Expr, lanes: int) -> None:
     T.buffer_store(buffer, value, [T.Ramp(index, 1, lanes)])
 
 
-def constant(value: float, lanes: int) -> Expr:
-    """A vector of one float32."""
-    return T.Broadcast(T.float32(value), lanes)
+def constant(value: float, lanes: int, dtype: str = "float32") -> Expr:
+    """A vector of one number."""
+    return T.Broadcast(tirx.const(value, dtype), lanes)
 
 
-def clipped(value: Expr, bounds: Clip, lanes: int) -> Expr:
+def clipped(value: Expr, bounds: Clip, lanes: int, dtype: str) -> Expr:
     """`value` between the bounds; None leaves a side open."""
     low, high = bounds
     if low is not None:
-        value = T.max(value, constant(low, lanes))
+        value = T.max(value, constant(low, lanes, dtype))
     if high is not None:
-        value = T.min(value, constant(high, lanes))
+        value = T.min(value, constant(high, lanes, dtype))
     return value
 
 
@@ -47,6 +48,6 @@ def blocks(total: int, size: int) -> Iterator[Expr]:
 
 
 def fill(buffer: Expr, begin: Expr, count: Expr, value: float) -> None:
-    """Sets `count` float32 from `begin`; both may be expressions."""
+    """Sets `count` numbers from `begin`; both may be expressions."""
     with T.serial(0, count) as index:
-        T.buffer_store(buffer, T.float32(value), [begin + index])
+        T.buffer_store(buffer, tirx.const(value, buffer.dtype), [begin + index])

@@ -20,7 +20,7 @@ _GRACE_S = 60
 
 
 class Board:
-    """An emulated Cortex-A72 with two cores; each `run` boots it anew from the same image.
+    """An emulated board with two cores; each `run` boots it anew from the same image.
 
     `scripts` is the folder with boot.sh and mkimage.sh; `cache` holds wheels and image.
     """
@@ -44,7 +44,9 @@ class Board:
             _check([str(self._scripts / "mkimage.sh"), str(wheels), str(self._image)])
             stamp.write_text(key)
 
-    def run(self, command: str, share: Path, timeout_s: float) -> tuple[int, str]:
+    def run(
+        self, command: str, share: Path, timeout_s: float, cpu: str = "cortex-a72"
+    ) -> tuple[int, str]:
         """Boots, runs one bash command, powers off: its exit code and its output.
 
         The command's working folder is `share`, which the board may write; this repository is
@@ -58,7 +60,7 @@ class Board:
             environment += "export COVERAGE_PROCESS_START=/mnt/ro/pyproject.toml "
             environment += "COVERAGE_FILE=/mnt/host/coverage/data;"
         arguments = [str(self._scripts / "boot.sh"), "-i", str(self._image), "-s", str(share)]
-        arguments += ["-r", str(REPOSITORY), "-t", f"{timeout_s:.0f}", "--"]
+        arguments += ["-r", str(REPOSITORY), "-t", f"{timeout_s:.0f}", "-C", cpu, "--"]
         finished = subprocess.run(
             [*arguments, f"{environment} {command}"],
             capture_output=True,

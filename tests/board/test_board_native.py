@@ -34,11 +34,39 @@ def test_the_a72_segments_as_the_workstation_does(board: Board, photographs: Pat
     assert "lacks asimddp" in refused, refused
     assert not list(photographs.glob("none/*"))
 
+    _segment_here(photographs)
+    _assert_same_masks(photographs, 1e-5)
+
+
+def test_the_a76_computes_in_half_precision(board: Board, photographs: Path) -> None:
+    for name, target, more in (("here", "x86_64", ()), ("half", "rpi5", ("--precision", "fp16"))):
+        done = compile_for(target, photographs / name, SIDE, *more)
+        assert done.returncode == 0, done.stderr
+    code, output = board.run(
+        "set -e; python3 -m edge_vessel.artifact verify half --allow-unsigned --json > verify.json;"
+        "python3 -m edge_vessel.run --allow-unsigned --input images --model half --output maps",
+        photographs,
+        900,
+        cpu="cortex-a76",
+    )
+    assert code == 0, output
+    verified = json.loads((photographs / "verify.json").read_text())
+    assert verified["ok"]
+    assert verified["selftest"]["max_abs_difference"] > 2e-3, "float32 would be closer"
+    _segment_here(photographs)
+    _assert_same_masks(photographs, 5e-3)
+
+
+def _segment_here(photographs: Path) -> None:
     here = python(
         "-m", "edge_vessel.run", "--allow-unsigned", "--input", photographs / "images",
         "--model", photographs / "here", "--output", photographs / "expected",
     )  # fmt: skip
     assert here.returncode == 0, here.stderr
+
+
+def _assert_same_masks(photographs: Path, share: float) -> None:
+    """The same but for a share of the pixels, ties at the threshold."""
     masks = sorted((photographs / "maps").glob("*_mask.png"))
     assert len(masks) == 3
     for path in masks:
@@ -47,4 +75,4 @@ def test_the_a72_segments_as_the_workstation_does(board: Board, photographs: Pat
             for folder in (photographs / "maps", photographs / "expected")
         )
         assert 0.01 < expected.mean() < 0.3
-        assert np.mean(found != expected) < 1e-5, "the same mask but for ties at the threshold"
+        assert np.mean(found != expected) < share
