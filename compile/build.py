@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import onnxruntime
 
@@ -27,16 +26,15 @@ from compile.stages import (
     to_int8,
 )
 from compile.targets import CompileTarget
-from compile.tuning import LocalMeter, Records, RpcMeter, Tuner
+from compile.tuning import Records, Tuner, find_meter
 from edge_vessel import artifact as artifacts
 from edge_vessel import signing
 from edge_vessel.engines.onnx import MODEL_FILE
-from edge_vessel.errors import ArtifactError, EdgeVesselError, UsageError
+from edge_vessel.errors import EdgeVesselError
 from edge_vessel.manifest import EngineVersion, Input, Manifest, Metric, Target
 from edge_vessel.preprocessing import OFFSET, SCALE
 from edge_vessel.selftest import GOLDEN
 from edge_vessel.sources.images import read_image
-from edge_vessel.target import check_target, this_machine
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -98,7 +96,7 @@ def _build(options: argparse.Namespace) -> tuple[Manifest, dict[str, bytes]]:
         engine=EngineVersion("tvm", native.engine_version),
     )
     files = native.files | golden
-    report_speed(native, manifest, content, options.explain)
+    report_speed(native, manifest, target, content, options.explain)
     if photographs is not None and options.precision == "fp32":
         with _step("parity of the native code"):
             metrics = check_native(photographs, options.checkpoint, manifest, files)
@@ -122,22 +120,8 @@ def _step(name: str) -> Iterator[None]:
 
 
 def _tuner(options: argparse.Namespace, target: CompileTarget, threads: int) -> Tuner:
-    """Measures on the board of --rpc, else here.
-
-    Raises:
-        UsageError: no board was named, and this machine cannot run the code.
-    """
-    records, machine = Records(options.records), target.tvm(threads)
-    if options.rpc:
-        return Tuner(RpcMeter(options.rpc, target, threads), records, options.tune, machine)
-    try:
-        check_target(target.manifest(threads), this_machine(), Path(target.name))
-    except ArtifactError as error:
-        if options.tune:
-            raise UsageError(
-                f"{error}; to tune for it, name a board with --rpc HOST:PORT/KEY"
-            ) from error
-    return Tuner(LocalMeter(target, threads), records, options.tune, machine)
+    meter = find_meter(target, threads, options.rpc, measures=options.tune > 0)
+    return Tuner(meter, Records(options.records), options.tune, target.tvm(threads))
 
 
 def _source(options: argparse.Namespace) -> Source:

@@ -103,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
         "--gpu-runtime",
         type=Path,
         metavar="FILE",
-        help="libtvm_runtime_opencl.so for a target with OpenCL",
+        help="libtvm_runtime_opencl.so in place of the one that is built here for OpenCL",
     )
     parse.add_argument(
         "--explain", action="store_true", help="print what each pass and step does and costs"

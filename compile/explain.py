@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from compile.estimate import Estimate
 from compile.native import Native
 from compile.rewrite import Saved
 from compile.schedules.bottleneck import RING_ROWS, Bottleneck
@@ -28,7 +29,7 @@ def explain_tuning(tuner: Tuner) -> str:
     """One line a function: what was fastest, and against the sizes that nobody measured."""
     if not tuner.chosen:
         return "tuning: no record for this network and place\n"
-    lines = [f"FUNCTION       FASTEST     UNTUNED    BY (measured on {tuner.meter.place})"]
+    lines = [f"FUNCTION       FASTEST     UNTUNED    BY ({tuner.meter.place})"]
     for name, (key, seconds, first) in tuner.chosen.items():
         lines.append(f"{name:<14} {1e3 * seconds:>7.3f} ms  {1e3 * first:>7.3f} ms  {key}")
     total, before = (sum(one[i] for one in tuner.chosen.values()) for i in (1, 2))
@@ -36,31 +37,41 @@ def explain_tuning(tuner: Tuner) -> str:
     return "\n".join(lines) + "\n"
 
 
-def explain_native(native: Native, times_ms: dict[str, float] | None) -> str:
+def explain_native(
+    native: Native, times_ms: dict[str, float], estimates: dict[str, Estimate]
+) -> str:
     """What every step or operator computes and takes.
 
     Args:
-        times_ms: measured by operator; None where this machine cannot run the code.
+        times_ms: measured here, by name; empty where this machine cannot run the code.
+        estimates: of one core of the target, by name, where nothing is measured.
     """
     if native.steps:
-        return _explain_steps(native, times_ms or {})
-    return _explain_operators(native, times_ms or {})
+        return _explain_steps(native, times_ms, estimates)
+    return _explain_operators(native, times_ms, estimates)
 
 
-def _explain_operators(native: Native, times_ms: dict[str, float]) -> str:
+def _explain_operators(
+    native: Native, times_ms: dict[str, float], estimates: dict[str, Estimate]
+) -> str:
     """One line an operator, the slowest first."""
-    lines = ["RULE                TIME  OPERATOR"]
-    for name in sorted(native.operators, key=lambda one: -times_ms.get(one, 0.0)):
-        spent = f"{times_ms[name]:>8.2f} ms" if name in times_ms else f"{'-':>11}"
-        lines.append(f"{native.operators[name]:<12} {spent}  {name}")
+    spent = times_ms or {name: 1e3 * one.seconds for name, one in estimates.items()}
+    lines = [f"RULE          {_cost_header(estimates)}  OPERATOR"]
+    for name in sorted(native.operators, key=lambda one: -spent.get(one, 0.0)):
+        cost = _cost([name], times_ms, estimates)
+        lines.append(f"{native.operators[name]:<12}  {cost}  {name}")
     return "\n".join(lines) + "\n"
 
 
-def _explain_steps(native: Native, times_ms: dict[str, float]) -> str:
-    """One line a step: estimated work, the map written, the ring in the cache, measured time."""
+def _explain_steps(
+    native: Native, times_ms: dict[str, float], estimates: dict[str, Estimate]
+) -> str:
+    """One line a step: its work, the map written, the ring in the cache, what it takes."""
     lines = [
-        "STEP  KIND    HIDDEN MAP      STRIDE  MULTIPLY-ADDS     WRITES       RING  STRIPS     TIME"
+        "STEP  KIND    HIDDEN MAP      STRIDE  MULTIPLY-ADDS     WRITES       RING  STRIPS  "
+        + _cost_header(estimates)
     ]
+    names = [f"bottleneck{number}" for number in range(len(native.steps))]
     for number, step in enumerate(native.steps):
         one = step.bottleneck
         size = f"{one.width}x{one.height}x{one.producer.channels}"
@@ -68,17 +79,31 @@ def _explain_steps(native: Native, times_ms: dict[str, float]) -> str:
         numbers = out.height * out.width if one.final else math.prod(out.shape(native.core))
         written = numbers * np.dtype(one.output_dtype(native.core)).itemsize
         ring, strips = _ring(one, native.core)
-        name = f"bottleneck{number}"
-        spent = f"{times_ms[name]:>6.2f} ms" if name in times_ms else f"{'-':>9}"
         lines.append(
             f"{number:>4}  {_kind(one):<6}  {size:<14} {one.stride:>7}  "
             f"{multiply_adds(one) / 1e6:>11.1f} M  {written / 1e6:>6.2f} MB  "
-            f"{ring / 1024:>5.0f} KiB  {strips:>6} {spent}"
+            f"{ring / 1024:>5.0f} KiB  {strips:>6}  " + _cost([names[number]], times_ms, estimates)
         )
     total = sum(multiply_adds(step.bottleneck) for step in native.steps)
-    spent = f"{sum(times_ms.values()):>39.2f} ms" if times_ms else ""
-    lines.append(f"all   {'':<30}  {total / 1e6:>11.1f} M{spent}")
+    lines.append(
+        f"all   {'':<30}  {total / 1e6:>11.1f} M{'':<30}" + _cost(names, times_ms, estimates)
+    )
     return "\n".join(lines) + "\n"
+
+
+def _cost_header(estimates: dict[str, Estimate]) -> str:
+    return "CYCLES (estimated)     MEMORY      TIME" if estimates else "     TIME"
+
+
+def _cost(names: list[str], times_ms: dict[str, float], estimates: dict[str, Estimate]) -> str:
+    """The sum over functions: milliseconds, measured, or the columns of an estimate."""
+    found = [estimates[name] for name in names if name in estimates]
+    if found:
+        cycles, seconds = (sum(getattr(one, key) for one in found) for key in ("cycles", "seconds"))
+        moved = sum(one.bytes_read + one.bytes_written for one in found)
+        return f"{cycles / 1e6:>16.1f} M  {moved / 1e6:>6.2f} MB  {1e3 * seconds:>5.1f} ms"
+    measured = [times_ms[name] for name in names if name in times_ms]
+    return f"{sum(measured):>6.2f} ms" if measured else f"{'-':>9}"
 
 
 def multiply_adds(one: Bottleneck) -> int:

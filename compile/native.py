@@ -1,14 +1,14 @@
 """An exported network as native code for a target: model.so and the runtime that it needs."""
 
-import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import onnx
+from tvm import tirx
 
-from compile import relax_import, rules
+from compile import opencl_runtime, relax_import, rules
 from compile.gpu_build import compile_gpu
 from compile.plan import NotCoveredError, Step, plan
 from compile.runtime_library import VERSION, runtime_library
@@ -32,6 +32,7 @@ class Native:
         steps: of the hand-written schedules; empty where they do not cover the network.
         uncovered: why they do not, naming the node; None where they do.
         operators: name -> rule of every operator that a general rule scheduled.
+        functions: TIR, scheduled, by name; empty for a GPU.
         executable: TVM's own, to be timed where this machine can run it; None for a GPU.
     """
 
@@ -41,6 +42,7 @@ class Native:
     steps: list[Step]
     uncovered: str | None
     operators: dict[str, str]
+    functions: dict[str, tirx.PrimFunc] = field(repr=False)
     executable: Any = field(repr=False)
 
 
@@ -56,7 +58,7 @@ def compile_native(
 
     Args:
         tuner: measures what is fastest where the schedules would compute it.
-        gpu_runtime: libtvm_runtime_opencl.so, which TVM's package does not hold.
+        gpu_runtime: libtvm_runtime_opencl.so in place of ours.
         precision: "fp32", or "fp16" where the target has its arithmetic.
 
     Raises:
@@ -81,6 +83,11 @@ def compile_native(
             ) from error
         scheduled = relax_import.module(content, SCALE, OFFSET, core.lanes, machine)
         operators = rules.apply(scheduled, core, tuner=tuner)
+    functions = {
+        name.name_hint: function
+        for name, function in scheduled.functions_items()
+        if isinstance(function, tirx.PrimFunc)
+    }
     executable = lower(scheduled, machine)
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder) / MODEL_FILE
@@ -95,7 +102,7 @@ def compile_native(
             MODEL_FILE: library.read_bytes(),
             RUNTIME_FILE: runtime_library(target.architecture),
         }
-    return Native(files, VERSION, core, steps, uncovered, operators, executable)
+    return Native(files, VERSION, core, steps, uncovered, operators, functions, executable)
 
 
 def _compile_gpu(content: bytes, target: CompileTarget, gpu_runtime: Path | None) -> Native:
@@ -106,15 +113,11 @@ def _compile_gpu(content: bytes, target: CompileTarget, gpu_runtime: Path | None
     }
     if kind == "cuda":
         files[RUNTIME_FILES[kind]] = runtime_library(target.architecture, RUNTIME_FILES[kind])
-    elif gpu_runtime is not None:
+    elif gpu_runtime is None:
+        files[RUNTIME_FILES[kind]] = opencl_runtime.build(target.architecture)
+    else:
         try:
             files[RUNTIME_FILES[kind]] = gpu_runtime.read_bytes()
         except OSError as error:
             raise UsageError(f"{gpu_runtime}: cannot be read: {error.strerror}") from error
-    else:
-        sys.stderr.write(
-            f"{target.name}: TVM's package holds no {RUNTIME_FILES[kind]}: build it from TVM "
-            f"{VERSION.partition(' ')[0]} with USE_OPENCL=ON for {target.triple} and give it with "
-            "--gpu-runtime; until then no machine runs this artifact\n"
-        )
-    return Native(files, VERSION, target.core(1), [], None, {}, None)
+    return Native(files, VERSION, target.core(1), [], None, {}, {}, None)

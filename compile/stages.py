@@ -5,7 +5,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from compile import half_precision
+from compile import estimate, half_precision
+from compile.estimate import Estimate
 from compile.explain import explain_native
 from compile.golden import input_size, onnx_predictor
 from compile.native import Native
@@ -13,9 +14,10 @@ from compile.parity import Parity, at_size, compare, compare_artifact
 from compile.quantize import MAX_DICE_LOSS, calibration_photographs, quantize
 from compile.schedules.core import Core
 from compile.source import Source
+from compile.targets import CompileTarget
 from compile.timing import Timed
 from edge_vessel import artifact as artifacts
-from edge_vessel.errors import ArtifactError
+from edge_vessel.errors import ArtifactError, DeviceError, UsageError
 from edge_vessel.manifest import Manifest, Metric
 from edge_vessel.target import check_target, this_machine
 from train import data as registry
@@ -103,7 +105,9 @@ def check_half(photographs: Photographs, content: bytes, core: Core) -> tuple[Me
     return photographs.metrics("tvm fp16, emulated", _within_loss("fp16", name, found))
 
 
-def report_speed(native: Native, manifest: Manifest, content: bytes, explain: bool) -> None:
+def report_speed(
+    native: Native, manifest: Manifest, target: CompileTarget, content: bytes, explain: bool
+) -> None:
     """Says where no schedule of our own covers the network and what that costs, and explains."""
     timed = None
     if native.executable is not None and runs_here(manifest) and (explain or native.uncovered):
@@ -123,8 +127,19 @@ def report_speed(native: Native, manifest: Manifest, content: bytes, explain: bo
                 f"{found.onnxruntime_ms:.1f} ms ({found.ratio:.2f} times)"
                 f"{'; --engine onnx is faster' if found.ratio > 1 else ''}\n"
             )
-    if explain:
-        sys.stdout.write(explain_native(native, None if timed is None else timed.by_operator()))
+    if explain and timed is not None:
+        sys.stdout.write(explain_native(native, timed.by_operator(), {}))
+    elif explain:
+        sys.stdout.write(explain_native(native, {}, _estimates(native, target)))
+
+
+def _estimates(native: Native, target: CompileTarget) -> dict[str, Estimate]:
+    """Of each function on a board's core; none, and a line why, where nothing can estimate it."""
+    try:
+        return estimate.explain(native.functions, target)
+    except (UsageError, DeviceError) as error:
+        sys.stderr.write(f"no times: {error}\n")
+        return {}
 
 
 def runs_here(manifest: Manifest) -> bool:

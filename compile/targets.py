@@ -201,9 +201,16 @@ TARGETS |= {
     "cuda-sm86": _nvidia("GeForce RTX 30, A10, A40: CUDA 13", "sm_86"),
     "cuda-sm89": _nvidia("GeForce RTX 40, L4, L40: CUDA 13", "sm_89"),
     "cuda-sm90": _nvidia("H100, H200: CUDA 13", "sm_90"),
+    "x86_64-opencl": replace(
+        TARGETS["x86_64"],
+        description="any OpenCL device of an x86-64 machine; pocl runs it on the CPU",
+        accelerator="opencl",
+        threads=1,
+        shown="ran here (pocl)",
+    ),
     "rk3399-mali": replace(
         TARGETS["rk3399"],
-        description="Rockchip RK3399: its Mali-T860 by OpenCL, whose runtime you build",
+        description="Rockchip RK3399: its Mali-T860 by OpenCL 1.2",
         accelerator="opencl",
         shown=_BUILDS,
     ),

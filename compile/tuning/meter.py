@@ -64,13 +64,16 @@ class RpcMeter:
         address: host:port/key, such as 192.168.1.5:9190/rk3399.
         target: of the board.
         threads: of the compiled code.
+        connect: False for records alone: nothing can be measured then.
 
     Raises:
         UsageError: the address has another form.
         DeviceError: nobody answers there, or has no such board.
     """
 
-    def __init__(self, address: str, target: CompileTarget, threads: int) -> None:
+    def __init__(
+        self, address: str, target: CompileTarget, threads: int, connect: bool = True
+    ) -> None:
         found = _RPC.fullmatch(address)
         if found is None:
             raise UsageError(f"--rpc {address}: such as 192.168.1.5:9190/rk3399")
@@ -79,6 +82,10 @@ class RpcMeter:
         self._compiler = target.compiler
         self._target = target.tvm(threads)
         self._key = found["key"]
+        if connect:
+            self._connect(address, host, port)
+
+    def _connect(self, address: str, host: str, port: int) -> None:
         try:
             # TVM's own calls wait for minutes, and for a board that nobody has for ever.
             socket.create_connection((host, port), _ANSWER_TIMEOUT_S).close()

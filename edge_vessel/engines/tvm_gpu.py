@@ -1,6 +1,7 @@
 """A GPU under TVM's runtime: its part of the runtime, and the way of a frame there and back."""
 
 import ctypes
+import math
 import sysconfig
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_vessel.errors import ArtifactError
+from edge_vessel.errors import ArtifactError, DeviceError
 
 RUNTIME_FILES = {"cuda": "libtvm_runtime_cuda.so", "opencl": "libtvm_runtime_opencl.so"}
 DEVICES = {"cuda": 2, "opencl": 4}  # DLPack's numbers
@@ -36,15 +37,25 @@ def load_cuda_runtime(folder: Path) -> None:
 
 
 class GpuMemory:
-    """The image's place on the device, allocated once, and the copies; not thread-safe."""
+    """The image's place on the device, allocated once, and the copies; not thread-safe.
+
+    Raises:
+        DeviceError: the device gives no memory for the image.
+    """
 
     def __init__(self, ffi: ModuleType, kind: str, shape: tuple[int, ...]) -> None:
         self._ffi = ffi
         self._copy = ffi.get_global_func("runtime.TVMTensorCopyFromTo")
         allocate = ffi.get_global_func("runtime.TVMTensorAllocWithScope")
-        self._image = allocate(
-            ffi.Shape(shape), ffi.dtype("uint8"), ffi.Device(DEVICES[kind], 0), None
-        )
+        device = ffi.Device(DEVICES[kind], 0)
+        try:
+            self._image = allocate(ffi.Shape(shape), ffi.dtype("uint8"), device, None)
+        except (RuntimeError, ValueError, MemoryError) as error:
+            line = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+            raise DeviceError(
+                f"the GPU gives no {math.prod(shape)} bytes for an image: {line}; end what else "
+                "uses it, or use an artifact for the CPU"
+            ) from error
 
     def run(self, main: Callable[[Any], Any], image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Copies the image there, runs, copies the map back and waits for it."""

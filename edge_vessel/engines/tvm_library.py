@@ -150,8 +150,9 @@ def load_model(
         main: Callable[[Any], Any] = machine["main"]
     except (OSError, RuntimeError, AttributeError, KeyError, ValueError, TypeError) as error:
         line = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        remedy = "" if gpu is None else "check the GPU's driver, or "
         raise ArtifactError(
-            f"{path}: TVM's runtime cannot load it: {line}; compile the artifact again"
+            f"{path}: TVM's runtime cannot load it: {line}; {remedy}compile the artifact again"
         ) from error
     configure = ffi.get_global_func("runtime.config_threadpool")
     share_these_cores = -3

@@ -1,6 +1,7 @@
 """Measured sizes and schedules: what is tried, kept, resumed, and asked of a board."""
 
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import onnx
 import pytest
 import tvm
 from native_artifacts import WEIGHTS, compile_for
+from needs import unavailable
 from test_rules import Network
 from tvm import relax, tirx
 
@@ -299,7 +301,26 @@ def test_options_that_do_not_go_together(
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_another_machines_code_needs_a_board(tmp_path: Path) -> None:
-    done = compile_for("rk3399", tmp_path / "a", 96, "--tune", "1", "--records", tmp_path / "r")
+def test_a_core_without_an_estimate_needs_a_board(tmp_path: Path) -> None:
+    done = compile_for(
+        "generic-aarch64", tmp_path / "a", 96, "--tune", "1", "--records", tmp_path / "r"
+    )
     assert done.returncode == 2
-    assert "to tune for it, name a board with --rpc" in done.stderr
+    assert "no estimate, only for the CPUs cortex-a72, cortex-a76; or name a board" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_core_that_is_not_here_is_tuned_by_estimates(tmp_path: Path) -> None:
+    if shutil.which("qemu-aarch64") is None or shutil.which("llvm-mca") is None:
+        unavailable("qemu-aarch64 and llvm-mca (qemu-user, llvm) are not installed")
+    done = compile_for("rk3399", tmp_path / "a", 64, "--tune", "2", "--records", tmp_path / "r")
+    assert done.returncode == 0, done.stderr
+    assert "BY (estimate cortex-a72, 50% of L2)" in done.stdout
+
+
+def test_the_records_of_a_board_serve_without_it(tmp_path: Path) -> None:
+    address = f"127.0.0.1:{_free_port()}/bench"
+    name, seconds = "board bench", [3.0, 1.0, 2.0]
+    fastest = tuner(Scripted(seconds, place=name), tmp_path, 3).choose("c", make, CORE)
+    meter = RpcMeter(address, TARGET, 1, connect=False)
+    assert Tuner(meter, Records(tmp_path), 0, MACHINE).choose("c", make, CORE) == fastest

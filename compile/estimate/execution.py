@@ -1,0 +1,57 @@
+"""Runs a program of harness.c under QEMU with plugin.c, and reads what was counted."""
+
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from compile.estimate.tools import call
+from edge_vessel.engines import cores
+from edge_vessel.errors import DeviceError
+
+_PLUGIN = Path(__file__).with_name("plugin.c")
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Of one call.
+
+    Attributes:
+        blocks: instructions of a translated block, 8 hexadecimal digits each -> executions.
+        l1_misses, l2_misses, write_backs: lines; see plugin.c.
+    """
+
+    blocks: Counter[str]
+    l1_misses: int
+    l2_misses: int
+    write_backs: int
+
+
+def run(program: Path, count: int, cpu: str, caches: Sequence[int]) -> list[Counts]:
+    """The second call of each of the `count` functions; as many at a time as there are cores.
+
+    Args:
+        cpu: as QEMU names it.
+        caches: bytes and ways of the first level, bytes and ways of the second.
+
+    Raises:
+        DeviceError: a function failed, or QEMU takes no plugin.
+    """
+    call(["gcc", "-O2", "-shared", "-fPIC", "-o", "plugin.so", str(_PLUGIN)], program.parent)
+    named = zip(("l1", "l1ways", "l2", "l2ways"), caches, strict=True)
+    plugin = ",".join(["./plugin.so", *(f"{name}={value}" for name, value in named)])
+    command = ["qemu-aarch64", "-cpu", cpu, "-plugin", plugin, f"./{program.name}"]
+    with ThreadPoolExecutor(len(cores.available())) as pool:
+        said = pool.map(lambda n: call([*command, str(n)], program.parent), range(count))
+        return [_read(text) for text in said]
+
+
+def _read(text: str) -> Counts:
+    blocks: Counter[str] = Counter()
+    for line in text.splitlines():
+        kind, *values = line.split()
+        if kind == "call":
+            return Counts(blocks, *(int(value) for value in values))
+        blocks[values[1]] += int(values[0])
+    raise DeviceError("estimate: QEMU's plugin counted nothing")
