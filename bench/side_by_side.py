@@ -23,6 +23,9 @@ from numpy.typing import NDArray
 from edge_vessel.errors import EdgeVesselError, UsageError
 from edge_vessel.preprocessing import normalise
 
+OURS = "edge_vessel"
+MEAN_TOLERANCE = 1e-4  # of the outputs' means: more is another network
+COARSE_TOLERANCE = 2e-2  # the same for an artifact of another precision
 REPETITIONS = 3  # inferences timed together in a round
 WARM_UP = 3
 PAUSE_S = 0.02  # lets the spinning workers of the engine before it go to sleep
@@ -35,6 +38,13 @@ def main(arguments: list[str] | None = None) -> int:
     parse.add_argument("artifact", type=Path, help="unsigned ones too: it is your own build")
     parse.add_argument("onnx", type=Path, help="the same network for the peers, float32 NCHW")
     parse.add_argument("--ncnn", type=Path, metavar="PARAM", help="the same as ncnn's .param")
+    parse.add_argument(
+        "--also",
+        action="append",
+        default=[],
+        metavar="ARTIFACT[@N]",
+        help="other artifacts of the same network: another engine, another precision, N threads",
+    )
     parse.add_argument("--threads", type=int, default=1, metavar="N")
     parse.add_argument("--rounds", type=int, default=15, metavar="N")
     parse.add_argument("--json", type=Path, metavar="FILE")
@@ -59,13 +69,17 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
     Raises:
         UsageError: no peer is installed, an engine fails, or one computes something else.
     """
-    names = ["edge_vessel", *(name for name in PACKAGES if _installed(name, options))]
-    if len(names) == 1:
+    peers = [name for name in PACKAGES if _installed(name, options)]
+    names = [OURS, *options.also, *peers]
+    if not peers:
         raise UsageError(f"no peer is installed: pip install {' '.join(PACKAGES)}")
+    for folder in (options.artifact, *(_other(name)[0] for name in options.also)):
+        if not (folder / "manifest.json").is_file():
+            raise UsageError(f"{folder}: no artifact: build one with python -m compile")
     load = Path("/proc/loadavg").read_text().split()[0]
     children = {name: Child(name, options) for name in names}
     means = {name: child.mean for name, child in children.items()}
-    if max(means.values()) - min(means.values()) > 1e-4:
+    if any(abs(mean - means[OURS]) > _tolerance(name) for name, mean in means.items()):
         for child in children.values():
             child.end()
         raise UsageError(f"the engines compute different networks: mean outputs {means}")
@@ -75,10 +89,10 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
             times[name].append(children[name].run())
             time.sleep(PAUSE_S)
     peaks = {name: child.end() for name, child in children.items()}
-    ours = np.array(times["edge_vessel"])
+    ours = np.array(times[OURS])
     rows = [
         {
-            "engine": name,
+            "engine": Path(name).name,
             "version": _version(name, options),
             "median_ms": round(float(np.median(ms)), 2),
             "p10_ms": round(float(np.percentile(ms, 10)), 2),
@@ -116,6 +130,31 @@ def _table(report: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _tolerance(name: str) -> float:
+    """How far an engine's mean output may be from ours."""
+    if (
+        name == OURS
+        or name in PACKAGES
+        or _manifest(_other(name)[0])["model"]["precision"] == "fp32"
+    ):
+        return MEAN_TOLERANCE
+    return COARSE_TOLERANCE
+
+
+def _other(also: str, threads: int = 1) -> tuple[Path, int]:
+    """Folder and threads of an ARTIFACT[@N]."""
+    folder, _, own = also.partition("@")
+    try:
+        return Path(folder), int(own or threads)
+    except ValueError as error:
+        raise UsageError(f"--also {also}: such as artifacts/int8 or artifacts/x86@1") from error
+
+
+def _manifest(artifact: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((artifact / "manifest.json").read_text())
+    return document
+
+
 def _installed(name: str, options: argparse.Namespace) -> bool:
     if name == "ncnn" and options.ncnn is None:
         return False
@@ -130,8 +169,8 @@ def _installed(name: str, options: argparse.Namespace) -> bool:
 def _version(name: str, options: argparse.Namespace) -> str:
     if name in PACKAGES:
         return metadata.version(PACKAGES[name])
-    document = json.loads((options.artifact / "manifest.json").read_text())
-    return f"tvm {document['engine']['version']}"
+    engine = _manifest(options.artifact if name == OURS else _other(name)[0])["engine"]
+    return f"{engine['name']} {engine['version']}"
 
 
 def _cpu() -> str:
@@ -180,13 +219,16 @@ def _serve(options: argparse.Namespace) -> int:
     """The child: one engine, one timing for every line of stdin."""
     from edge_vessel.artifact import open_artifact
 
-    artifact = open_artifact(options.artifact, (), allow_unsigned=True)
+    folder, threads = options.artifact, options.threads
+    if options.child != OURS and options.child not in PACKAGES:
+        folder, threads = _other(options.child, threads)
+    artifact = open_artifact(folder, (), allow_unsigned=True)
     shape = (artifact.manifest.input.height, artifact.manifest.input.width, 3)
     image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    if options.child == "edge_vessel":
+    if options.child not in PACKAGES:
         from edge_vessel import engines
 
-        engine = engines.create(artifact, options.threads)
+        engine = engines.create(artifact, threads)
         run: Callable[[], NDArray[np.float32]] = lambda: engine.run(image)  # noqa: E731
     else:
         start = {"onnxruntime": _onnxruntime, "openvino": _openvino, "ncnn": _ncnn}[options.child]

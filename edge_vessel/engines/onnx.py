@@ -9,6 +9,9 @@ from edge_vessel.errors import ArtifactError, DeviceError
 from edge_vessel.preprocessing import normalise
 
 MODEL_FILE = "model.onnx"
+# ONNX Runtime's memory arena saves a third of the time of a small frame, which is spent on fresh
+# pages; for whole photographs of 8 megapixels it doubles the memory, on boards that have 2 GB.
+ARENA_PIXELS = 1 << 20
 
 
 class OnnxEngine:
@@ -16,8 +19,7 @@ class OnnxEngine:
 
     A model that takes float32 (1, 3, H, W) instead, as its manifest says, gets the bytes scaled.
 
-    The session takes the verified bytes, never a path. Its memory arena is off: it would keep the
-    peak of the largest frame for good, on boards that have 2 GB for everything.
+    The session takes the verified bytes, never a path.
     """
 
     name = "onnx"
@@ -29,7 +31,7 @@ class OnnxEngine:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        options.enable_cpu_mem_arena = False
+        options.enable_cpu_mem_arena = self._input.height * self._input.width <= ARENA_PIXELS
         options.log_severity_level = 4
         content = artifact.read(MODEL_FILE)
         try:

@@ -23,14 +23,16 @@ def test_it_compares_only_what_computes_the_same(tmp_path: Path) -> None:
     same = export(tmp_path / "same.onnx", 96)
     report = tmp_path / "report.json"
     done = python(
-        "-m", "bench.side_by_side", tmp_path / "a", same, "--rounds", "3", "--json", report
-    )
+        "-m", "bench.side_by_side", tmp_path / "a", same, "--rounds", "3", "--json", report,
+        "--threads", "2", "--also", f"{tmp_path / 'a'}@1",
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = json.loads(report.read_text())
     rows = {row["engine"]: row for row in found["engines"]}
     assert found["kind"] == "measured"
     assert rows["edge_vessel"]["ratio"] == [1.0, 1.0, 1.0]
     assert rows["onnxruntime"]["median_ms"] > 0
+    assert rows["a@1"]["median_ms"] > 0
     assert rows["edge_vessel"]["peak_rss_mb"] > 20
     assert "onnxruntime" in done.stdout
 
@@ -39,3 +41,14 @@ def test_it_compares_only_what_computes_the_same(tmp_path: Path) -> None:
     done = python("-m", "bench.side_by_side", tmp_path / "a", other, "--rounds", "1")
     assert done.returncode == 2
     assert "onnxruntime: ended with exit code" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("also", "says"), [("a@two", "--also a@two: such as"), ("none", "none: no artifact")]
+)
+def test_a_wrong_artifact_is_one_line(also: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text("{}")
+    done = python("-m", "bench.side_by_side", tmp_path, tmp_path / "m.onnx", "--also", also)
+    assert done.returncode == 2
+    assert says in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
