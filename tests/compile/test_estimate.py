@@ -14,6 +14,7 @@ from tvm.tirx.script import builder as T
 
 from compile import rewrite, targets
 from compile.estimate import EstimateMeter, explain
+from compile.estimate.integers import kernels
 from compile.estimate.machine import MACHINES
 from compile.explain import multiply_adds
 from compile.plan import plan
@@ -160,6 +161,18 @@ def test_another_core(meter: EstimateMeter) -> None:
         explain({"f": multiplying(100)}, targets.find(name))["f"] for name in ("rpi4", "rpi5")
     )
     assert newer.seconds < older.seconds
+
+
+def test_integers_pay_where_a_sum_is_long(meter: EstimateMeter) -> None:
+    """What decision 8 says of the A72."""
+    chosen = {
+        name: function
+        for name, function in kernels(A72).items()
+        if name.startswith(("pointwise_96", "depthwise"))
+    }
+    found = {name: one.cycles for name, one in meter.estimates(chosen).items()}
+    assert found["pointwise_96_int8"] < 0.8 * found["pointwise_96_fp32"]
+    assert found["depthwise_int8"] > found["depthwise_fp32"]
 
 
 @dataclass(frozen=True)
