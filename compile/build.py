@@ -19,8 +19,8 @@ from compile.rewrite.camera_bytes import with_camera_bytes
 from compile.source import Source, from_checkpoint, from_onnx
 from compile.stages import (
     Photographs,
-    check_half,
     check_native,
+    check_precision,
     check_rewritten,
     report_speed,
     to_int8,
@@ -67,7 +67,7 @@ def _build(options: argparse.Namespace) -> tuple[Manifest, dict[str, bytes]]:
         photographs = Photographs(source, options.data, manifest.output.threshold)
         with _step("parity of the rewritten network"):
             manifest = _with(manifest, check_rewritten(photographs, content))
-        if options.precision == "int8":
+        if (options.engine, options.precision) == ("onnx", "int8"):
             with _step("int8"):
                 content, metrics = to_int8(photographs, content)
             model = replace(manifest.model, precision="int8")
@@ -82,11 +82,14 @@ def _build(options: argparse.Namespace) -> tuple[Manifest, dict[str, bytes]]:
         native = compile_native(
             content, target, threads, options.gpu_runtime, tuner, options.precision
         )
-    if options.precision == "fp16":
-        manifest = replace(manifest, model=replace(manifest.model, precision="fp16"))
-        if photographs is not None:
-            with _step("fp16"):
-                manifest = _with(manifest, check_half(photographs, content, native.core))
+    if options.precision != "fp32":
+        manifest = replace(manifest, model=replace(manifest.model, precision=options.precision))
+        if photographs is None:
+            sys.stderr.write(f"{options.precision}: Dice not checked: give the data with --data\n")
+        else:
+            with _step(f"parity of {options.precision}"):
+                metrics = check_precision(photographs, content, native.core, options.precision)
+            manifest = _with(manifest, metrics)
     if tuner is not None:
         sys.stdout.write(explain_tuning(tuner))
         manifest = replace(manifest, tuning_log_sha256=tuner.records.sha256())

@@ -17,32 +17,38 @@ def read_options(arguments: list[str] | None) -> argparse.Namespace:
         UsageError: options that cannot go together, found before anything long begins.
     """
     options = _parser().parse_args(arguments)
-    if options.target is not None:
-        targets.find(options.target)
-    if options.precision == "int8" and (options.engine == "tvm" or options.data is None):
-        raise UsageError(
-            "--precision int8 runs in --engine onnx and needs --data, whose training photographs "
-            "it is calibrated on"
-        )
-    portable = options.target is None or options.precision == "int8"
+    target = None if options.target is None else targets.find(options.target)
+    portable = target is None or (options.precision == "int8" and not target.widens)
     options.engine = options.engine or ("onnx" if portable else "tvm")
     if options.engine == "tvm" and options.target is None:
         raise UsageError(f"--engine tvm needs --target: {', '.join(targets.TARGETS)}")
     if options.threads is not None and options.threads < 1:
         raise UsageError(f"threads {options.threads}: at least 1")
-    _check_half(options)
+    _check_precision(options)
     _check_tuning(options)
     return options
 
 
-def _check_half(options: argparse.Namespace) -> None:
-    if options.precision != "fp16":
+def _check_precision(options: argparse.Namespace) -> None:
+    if options.precision == "fp32":
         return
-    able = [name for name, one in targets.TARGETS.items() if one.half and one.accelerator == NONE]
+    if (options.precision, options.engine) == ("int8", "onnx"):
+        if options.data is None:
+            raise UsageError(
+                "--precision int8 in --engine onnx needs --data, whose training photographs it is "
+                "calibrated on"
+            )
+        return
+    able = [
+        name
+        for name, one in targets.TARGETS.items()
+        if one.accelerator == NONE and (one.half if options.precision == "fp16" else one.widens)
+    ]
     if options.engine != "tvm" or options.target not in able:
+        hint = "" if options.precision == "fp16" else "; --engine onnx computes it anywhere"
         raise UsageError(
-            "--precision fp16 gains nothing where the core converts to float32 and back: it is for "
-            f"--target {' or '.join(able)}"
+            f"--precision {options.precision} gains nothing on other cores: it is for --target "
+            f"{' or '.join(able)}{hint}"
         )
 
 
@@ -83,8 +89,8 @@ def _parser() -> argparse.ArgumentParser:
         "--precision",
         choices=("fp32", "fp16", "int8"),
         default="fp32",
-        help="fp16: of a --target with such arithmetic; int8: calibrated on the training "
-        "photographs of --data, runs in --engine onnx",
+        help="fp16: for a --target with such arithmetic; int8: for an ARMv8.0 core, or in --engine "
+        "onnx, calibrated on the training photographs of --data",
     )
     parse.add_argument("--threads", type=int, metavar="N", help="default: the target's")
     parse.add_argument(

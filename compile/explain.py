@@ -9,6 +9,7 @@ from compile.native import Native
 from compile.rewrite import Saved
 from compile.schedules.bottleneck import RING_ROWS, Bottleneck
 from compile.schedules.core import Core
+from compile.schedules.integer import IntegerBottleneck
 from compile.schedules.producers import Expand, Join, Stem
 from compile.tuning import Tuner
 
@@ -116,11 +117,13 @@ def multiply_adds(one: Bottleneck) -> int:
 
 
 def _ring(one: Bottleneck, core: Core) -> tuple[int, int]:
-    pitch = RING_ROWS * core.padded(one.producer.channels) * core.item_bytes
+    pitch = RING_ROWS * one.ring_pitch(core)
     strip = core.strip(one.output.width, one.stride, pitch)
     return ((strip - 1) * one.stride + 3) * pitch, -(-one.output.width // strip)
 
 
 def _kind(one: Bottleneck) -> str:
+    if isinstance(one, IntegerBottleneck):
+        return "int8"
     names = {Expand: "expand", Stem: "stem", Join: "join"}
     return names[type(one.producer)]

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import onnx
 from tvm import tirx
 
 from compile import opencl_runtime, relax_import, rules
 from compile.gpu_build import compile_gpu
-from compile.plan import NotCoveredError, Step, plan
+from compile.plan import NotCoveredError, Step
 from compile.runtime_library import VERSION, runtime_library
 from compile.schedules.core import Core
+from compile.steps import steps
 from compile.targets import CompileTarget
 from compile.tuning import Tuner
 from compile.tvm_build import export, lower, module
@@ -59,21 +59,21 @@ def compile_native(
     Args:
         tuner: measures what is fastest where the schedules would compute it.
         gpu_runtime: libtvm_runtime_opencl.so in place of ours.
-        precision: "fp32", or "fp16" where the target has its arithmetic.
+        precision: "fp32", or "fp16" or "int8" where the target gains by it.
 
     Raises:
-        UsageError: fp16 for a network that no schedule covers, an operator that TVM cannot import,
-            or no linker for the target.
+        UsageError: fp16 or int8 for a network that no schedule covers, an operator that TVM cannot
+            import, or no linker for the target.
     """
     if target.accelerator != NONE:
         return _compile_gpu(content, target, gpu_runtime)
     core, machine = target.core(threads, precision), target.tvm(threads)
-    steps: list[Step] = []
+    planned: list[Step] = []
     operators: dict[str, str] = {}
     uncovered = None
     try:
-        steps = plan(onnx.load_from_string(content), SCALE, OFFSET, bytes_in=True)
-        scheduled = module(steps, core, tuner)
+        planned = steps(content, precision)
+        scheduled = module(planned, core, tuner)
     except NotCoveredError as error:
         uncovered = str(error)
         if precision != "fp32":
@@ -102,7 +102,7 @@ def compile_native(
             MODEL_FILE: library.read_bytes(),
             RUNTIME_FILE: runtime_library(target.architecture),
         }
-    return Native(files, VERSION, core, steps, uncovered, operators, functions, executable)
+    return Native(files, VERSION, core, planned, uncovered, operators, functions, executable)
 
 
 def _compile_gpu(content: bytes, target: CompileTarget, gpu_runtime: Path | None) -> Native:

@@ -5,7 +5,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from compile import estimate, half_precision
+from compile import emulation, estimate
 from compile.estimate import Estimate
 from compile.explain import explain_native
 from compile.golden import input_size, onnx_predictor
@@ -94,15 +94,17 @@ def to_int8(photographs: Photographs, content: bytes) -> tuple[bytes, tuple[Metr
     return quantised, photographs.metrics("int8", found)
 
 
-def check_half(photographs: Photographs, content: bytes, core: Core) -> tuple[Metric, ...]:
-    """Dice of fp16 arithmetic, emulated on the workstation.
+def check_precision(
+    photographs: Photographs, content: bytes, core: Core, precision: str
+) -> tuple[Metric, ...]:
+    """Dice of the native code's arithmetic, emulated on the workstation.
 
     Raises:
         ArtifactError: it loses more than MAX_DICE_LOSS.
     """
     name = photographs.source.dataset
-    found = photographs.parity(content, half_precision.predictor(content, core))
-    return photographs.metrics("tvm fp16, emulated", _within_loss("fp16", name, found))
+    found = photographs.parity(content, emulation.predictor(content, core, precision))
+    return photographs.metrics(f"tvm {precision}, emulated", _within_loss(precision, name, found))
 
 
 def report_speed(

@@ -59,10 +59,15 @@ class CompileTarget:
         """Whether its cores compute with float16 vectors."""
         return "asimdhp" in self.features
 
+    @property
+    def widens(self) -> bool:
+        """Whether 8-bit products, widened as ARMv8.0 does it, are its fastest arithmetic."""
+        return self.architecture == "aarch64" and self.accelerator == NONE and not self.half
+
     def core(self, threads: int, precision: str = "fp32") -> Core:
         """What the schedules need; threads share the second-level cache."""
         share = min(threads, self.l2_cores)
-        bits, dtype = {"fp32": (32, "float32"), "fp16": (16, "float16")}[precision]
+        bits, dtype = (16, "float16") if precision == "fp16" else (32, "float32")
         return Core(
             self.vector_bits // bits,
             self.registers,
@@ -70,6 +75,7 @@ class CompileTarget:
             self.l2_bytes // share,
             threads,
             dtype,
+            neon=self.architecture == "aarch64",
         )
 
     def manifest(self, threads: int) -> Target:

@@ -53,7 +53,7 @@ def module(steps: list[Step], core: Core, tuner: Tuner | None = None) -> tvm.IRM
                     argument if isinstance(m, Image) else values[name]
                     for m, name in zip(bottleneck.inputs, step.reads, strict=True)
                 ]
-                weights = relax.const(bottleneck.packed(best), core.dtype)
+                weights = relax.const(bottleneck.packed(best), bottleneck.weights_dtype(core))
                 kind = relax.TensorType(shape, bottleneck.output_dtype(core))
                 result = relax.call_tir(call, [*reads, weights], kind)
                 values[step.writes] = builder.emit(result)

@@ -59,13 +59,21 @@ class Bottleneck:
         """In the order of the function's arguments."""
         return (*self.producer.inputs, *([] if self.residual is None else [self.residual]))
 
+    def ring_pitch(self, core: Core) -> int:
+        """Bytes of a column of the rolling rows."""
+        return core.padded(self.producer.channels) * core.item_bytes
+
+    def weights_dtype(self, core: Core) -> str:
+        """Of the packed constant."""
+        return core.dtype
+
     def output_dtype(self, core: Core) -> str:
         """Of the map; a probability is float32 whatever the core computes with."""
         return "float32" if self.final else core.dtype
 
     def packed(self, core: Core) -> NDArray[np.floating]:
         """All weights in one flat constant, in the order of `_offsets`."""
-        return np.concatenate(self._parts(core)).astype(core.dtype)
+        return np.concatenate(self._parts(core)).astype(self.weights_dtype(core))
 
     def _parts(self, core: Core) -> list[NDArray[np.float32]]:
         project = (
@@ -99,7 +107,7 @@ class Bottleneck:
                 T.func_name(name)
                 T.func_attr({"tirx.noalias": True, "global_symbol": name})
                 inputs = [self._argument(core, f"x{i}", m) for i, m in enumerate(self.inputs)]
-                weights = T.arg("w", T.buffer((int(starts[-1]),), core.dtype))
+                weights = T.arg("w", T.buffer((int(starts[-1]),), self.weights_dtype(core)))
                 shape = (1, 1, out.height, out.width) if self.final else out.shape(core)
                 output = T.arg("y", T.buffer(shape, self.output_dtype(core)))
                 bands = min(core.threads, out.height)
@@ -132,7 +140,7 @@ class Bottleneck:
         """Output rows from `begin` on, strip by strip."""
         out, stride = self.output, self.stride
         pitch = core.padded(self.producer.channels)
-        strip = core.strip(out.width, stride, RING_ROWS * pitch * core.item_bytes)
+        strip = core.strip(out.width, stride, RING_ROWS * self.ring_pitch(core))
         columns = (strip - 1) * stride + 3
         ring = T.alloc_buffer((RING_ROWS * columns * pitch,), core.dtype)
         scratch = T.alloc_buffer((self.producer.scratch(core, columns) + 1,), core.dtype)

@@ -10,6 +10,7 @@ class Core:
     """`lanes` numbers in a vector register; caches in bytes; `l2_bytes` is one thread's share.
 
     `dtype` is of maps, weights and sums: float32, or float16 where the core computes with it.
+    `neon` says that it is an ARM core, whose own instructions may be named.
     """
 
     lanes: int
@@ -18,6 +19,7 @@ class Core:
     l2_bytes: int
     threads: int
     dtype: str = "float32"
+    neon: bool = False
 
     @property
     def item_bytes(self) -> int:

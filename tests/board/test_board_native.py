@@ -15,14 +15,21 @@ SIDE = 288
 
 
 def test_the_a72_segments_as_the_workstation_does(board: Board, photographs: Path) -> None:
-    for name, target in (("here", "x86_64"), ("a72", "rk3399"), ("a76", "rpi5")):
-        done = compile_for(target, photographs / name, SIDE)
+    for name, target, *more in (
+        ("here", "x86_64"),
+        ("a72", "rk3399"),
+        ("int8", "rk3399", "--precision", "int8"),
+        ("a76", "rpi5"),
+    ):
+        done = compile_for(target, photographs / name, SIDE, *more)
         assert done.returncode == 0, done.stderr
     run = "python3 -m edge_vessel.run --allow-unsigned --input images"
     code, output = board.run(
         "python3 -c 'import tvm' 2> no_tvm.txt; set -e; "
         "python3 -m edge_vessel.artifact verify a72 --allow-unsigned --json > verify.json; "
         f"{run} --model a72 --output maps; "
+        "python3 -m edge_vessel.artifact verify int8 --allow-unsigned --json > verify8.json; "
+        f"{run} --model int8 --output maps8; "
         f"if {run} --model a76 --output none 2> refused.txt; then exit 9; fi",
         photographs,
         900,
@@ -34,8 +41,10 @@ def test_the_a72_segments_as_the_workstation_does(board: Board, photographs: Pat
     assert "lacks asimddp" in refused, refused
     assert not list(photographs.glob("none/*"))
 
+    assert json.loads((photographs / "verify8.json").read_text())["ok"]
     _segment_here(photographs)
-    _assert_same_masks(photographs, 1e-5)
+    _assert_same_masks(photographs, "maps", 1e-5)
+    _assert_same_masks(photographs, "maps8", 5e-3)
 
 
 def test_the_a76_computes_in_half_precision(board: Board, photographs: Path) -> None:
@@ -54,7 +63,7 @@ def test_the_a76_computes_in_half_precision(board: Board, photographs: Path) -> 
     assert verified["ok"]
     assert verified["selftest"]["max_abs_difference"] > 2e-3, "float32 would be closer"
     _segment_here(photographs)
-    _assert_same_masks(photographs, 5e-3)
+    _assert_same_masks(photographs, "maps", 5e-3)
 
 
 def _segment_here(photographs: Path) -> None:
@@ -65,14 +74,14 @@ def _segment_here(photographs: Path) -> None:
     assert here.returncode == 0, here.stderr
 
 
-def _assert_same_masks(photographs: Path, share: float) -> None:
+def _assert_same_masks(photographs: Path, maps: str, share: float) -> None:
     """The same but for a share of the pixels, ties at the threshold."""
-    masks = sorted((photographs / "maps").glob("*_mask.png"))
+    masks = sorted((photographs / maps).glob("*_mask.png"))
     assert len(masks) == 3
     for path in masks:
         found, expected = (
             cv2.imread(str(folder / path.name), cv2.IMREAD_UNCHANGED) > 0
-            for folder in (photographs / "maps", photographs / "expected")
+            for folder in (photographs / maps, photographs / "expected")
         )
         assert 0.01 < expected.mean() < 0.3
         assert np.mean(found != expected) < share
