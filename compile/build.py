@@ -36,6 +36,8 @@ from edge_vessel.preprocessing import OFFSET, SCALE
 from edge_vessel.selftest import GOLDEN
 from edge_vessel.sources.images import read_image
 
+INTERRUPTED = 130  # as a shell says of a command that Ctrl-C ended
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Builds one artifact; prints its folder and the hash of its manifest."""
@@ -49,6 +51,9 @@ def main(arguments: list[str] | None = None) -> int:
     except EdgeVesselError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped: nothing is written but the --records so far\n")
+        return INTERRUPTED
     sys.stdout.write(f"{built.folder}\nmanifest sha256 {built.manifest_sha256}, {built.trust}\n")
     return 0
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tvm import tirx
 
 from compile import opencl_runtime, relax_import, rules
@@ -73,6 +74,12 @@ def compile_native(
     uncovered = None
     try:
         planned = steps(content, precision)
+        with np.errstate(over="ignore"):
+            fits = all(np.isfinite(step.bottleneck.packed(core)).all() for step in planned)
+        if not fits:
+            raise UsageError(
+                f"--precision {precision}: a weight is beyond 65504: use --precision fp32"
+            )
         scheduled = module(planned, core, tuner)
     except NotCoveredError as error:
         uncovered = str(error)

@@ -3,6 +3,7 @@
 import re
 import socket
 import statistics
+import struct
 import tempfile
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import tvm
 from tvm import rpc, tirx
+from tvm.rpc.base import RPC_TRACKER_MAGIC
 from tvm.s_tir.meta_schedule.arg_info import ArgInfo
 
 from compile.targets import CompileTarget
@@ -88,7 +90,7 @@ class RpcMeter:
     def _connect(self, address: str, host: str, port: int) -> None:
         try:
             # TVM's own calls wait for minutes, and for a board that nobody has for ever.
-            socket.create_connection((host, port), _ANSWER_TIMEOUT_S).close()
+            _greet(host, port)
             self._tracker = rpc.connect_tracker(host, port)
             boards = self._tracker.summary()["queue_info"]
             if not boards.get(self._key, {}).get("free", 0):
@@ -127,6 +129,15 @@ class RpcMeter:
             return _timed(self._session.load_module(library.name), self._session.cpu(), function)
         finally:
             self._session.remove(library.name)
+
+
+def _greet(host: str, port: int) -> None:
+    """Raises OSError where no tracker answers in time."""
+    word = struct.pack("<i", RPC_TRACKER_MAGIC)
+    with socket.create_connection((host, port), _ANSWER_TIMEOUT_S) as connection:
+        connection.sendall(word)
+        if connection.recv(len(word)) != word:
+            raise OSError("what answers is no tracker")
 
 
 def _built(function: tirx.PrimFunc, target: tvm.target.Target) -> Any:

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge_vessel.errors import UsageError
+from edge_vessel.errors import DeviceError, UsageError
 
 SIZES_FILE = "sizes.jsonl"
 METASCHEDULE_FILES = ("database_workload.json", "database_tuning_record.json")
@@ -33,6 +34,8 @@ class Records:
             text = self._file.read_text() if self._file.exists() else ""
         except OSError as error:
             raise UsageError(f"{self.folder}: cannot keep records: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise UsageError(f"{self._file}: is no text: remove it") from error
         whole, _, cut = text.rpartition("\n")
         if cut:
             self._file.write_text(whole + "\n" if whole else "")
@@ -40,7 +43,10 @@ class Records:
             try:
                 one = json.loads(line)
                 key = (str(one["function"]), str(one["place"]), str(one["candidate"]))
-                self._seconds[key] = float(one["seconds"])
+                seconds = float(one["seconds"])
+                if not 0 < seconds < math.inf:
+                    raise ValueError(f"{seconds} seconds")
+                self._seconds[key] = seconds
             except (ValueError, KeyError, TypeError) as error:
                 raise UsageError(
                     f"{self._file}: line {number} is no record ({error}): remove it"
@@ -55,7 +61,11 @@ class Records:
         return self._seconds.get((function, place, candidate))
 
     def add(self, function: str, name: str, place: str, candidate: str, seconds: float) -> None:
-        """Keeps a measurement at once."""
+        """Keeps a measurement at once.
+
+        Raises:
+            DeviceError: it cannot be written.
+        """
         self._seconds[function, place, candidate] = seconds
         line = {
             "function": function,
@@ -64,8 +74,11 @@ class Records:
             "candidate": candidate,
             "seconds": seconds,
         }
-        with self._file.open("a") as file:
-            file.write(json.dumps(line) + "\n")
+        try:
+            with self._file.open("a") as file:
+                file.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise DeviceError(f"{self._file}: cannot be written: {error.strerror}") from error
 
     def sha256(self) -> str:
         """Of all records, for the manifest."""

@@ -6,17 +6,21 @@ import subprocess
 from itertools import islice
 from pathlib import Path
 
+import onnx
 import pytest
 from native_artifacts import WEIGHTS, compile_for
 from needs import unavailable
+from onnx import numpy_helper
 
 from compile import emulation, rewrite, targets
 from compile.export import to_onnx
 from compile.golden import onnx_predictor
+from compile.native import compile_native
 from compile.parity import compare
 from compile.quantize import MAX_DICE_LOSS
 from compile.size import square
 from edge_vessel.artifact import open_artifact
+from edge_vessel.errors import UsageError
 from train import data as registry
 from train.models.checkpoint import load_network
 from train.predict import predictions
@@ -74,6 +78,19 @@ def test_eight_numbers_are_multiplied_at_once(tmp_path: Path) -> None:
     wide, narrow = (len(re.findall(rf"\tfmla\tv\d+\.{form},", listing)) for form in ("8h", "4s"))
     assert wide > 500
     assert narrow < 0.02 * wide, "the sigmoid alone is float32"
+
+
+def test_a_weight_that_float16_does_not_hold_is_said() -> None:
+    content, _ = rewrite.apply(to_onnx(load_network(WEIGHTS)[1], square(64)))
+    model = onnx.load_from_string(content)
+    for tensor in model.graph.initializer:
+        if tensor.data_type == onnx.TensorProto.FLOAT and len(tensor.dims) == 4:
+            tensor.CopyFrom(
+                numpy_helper.from_array(numpy_helper.to_array(tensor) * 1e7, tensor.name)
+            )
+            break
+    with pytest.raises(UsageError, match="a weight is beyond 65504"):
+        compile_native(model.SerializeToString(), targets.find("rpi5"), 1, precision="fp16")
 
 
 @pytest.mark.data

@@ -139,6 +139,29 @@ def test_records_survive_a_cut_line_and_name_a_bad_one(tmp_path: Path) -> None:
         Records(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"\xff\xfe\n", "is no text"),
+        (b'{"function": "f", "place": "p", "candidate": "c", "seconds": NaN}\n', "nan seconds"),
+        (b'{"function": "f", "place": "p", "candidate": "c", "seconds": -1}\n', "-1.0 seconds"),
+        (b'{"function": "f", "place": "p"}\n', "candidate"),
+        (b"[]\n", "line 1 is no record"),
+    ],
+)
+def test_what_is_no_record_is_named(content: bytes, says: str, tmp_path: Path) -> None:
+    (tmp_path / "sizes.jsonl").write_bytes(content)
+    with pytest.raises(UsageError, match=says):
+        Records(tmp_path)
+
+
+def test_a_record_that_cannot_be_kept(tmp_path: Path) -> None:
+    records = Records(tmp_path)
+    (tmp_path / "sizes.jsonl").symlink_to("/dev/full")
+    with pytest.raises(DeviceError, match=r"sizes\.jsonl: cannot be written: No space left"):
+        records.add("f", "name", "here", "a", 0.5)
+
+
 def test_a_folder_that_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="cannot keep records"):
@@ -258,6 +281,14 @@ def test_an_address_of_another_form_is_refused(address: str) -> None:
 def test_a_board_that_nobody_lends(tracker: str) -> None:
     with pytest.raises(DeviceError, match=r"none of 'rk3399' is free, it lends \['bench'\]"):
         RpcMeter(f"{tracker}/rk3399", TARGET, 1)
+
+
+def test_who_listens_and_says_nothing_is_no_tracker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("compile.tuning.meter._ANSWER_TIMEOUT_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}/bench"
+        with pytest.raises(DeviceError, match="no board there: timed out"):
+            RpcMeter(address, TARGET, 1)
 
 
 def test_nobody_there() -> None:
