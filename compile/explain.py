@@ -32,9 +32,10 @@ def explain_tuning(tuner: Tuner) -> str:
         return "tuning: no record for this network and place\n"
     lines = [f"FUNCTION       FASTEST     UNTUNED    BY ({tuner.meter.place})"]
     for name, (key, seconds, first) in tuner.chosen.items():
-        lines.append(f"{name:<14} {1e3 * seconds:>7.3f} ms  {1e3 * first:>7.3f} ms  {key}")
-    total, before = (sum(one[i] for one in tuner.chosen.values()) for i in (1, 2))
-    lines.append(f"{'all':<14} {1e3 * total:>7.3f} ms  {1e3 * before:>7.3f} ms")
+        before = f"{'-':>10}" if first is None else f"{1e3 * first:>7.3f} ms"
+        lines.append(f"{name:<14} {1e3 * seconds:>7.3f} ms  {before}  {key}")
+    total = sum(seconds for _, seconds, _ in tuner.chosen.values())
+    lines.append(f"{'all':<14} {1e3 * total:>7.3f} ms")
     return "\n".join(lines) + "\n"
 
 

@@ -1,6 +1,7 @@
 """TVM's own search, built and measured in this process."""
 
 import logging
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ from tvm.ir.utils import derived_object
 from tvm.s_tir import meta_schedule as ms
 
 from compile.tuning.meter import Meter
-from edge_vessel.errors import DeviceError
+from edge_vessel.errors import DeviceError, UsageError
 
 _BATCH = 8
+_WORKLOADS, _RECORDS = "database_workload.json", "database_tuning_record.json"
 
 
 def search(
@@ -22,23 +24,69 @@ def search(
 
     Measurements that the database holds count, so that a stopped search goes on where it was.
 
+    Args:
+        folder: of one target, thread count and place: the database knows none of them.
+
     Returns:
         None where nothing valid was found.
+
+    Raises:
+        UsageError: the database is damaged.
+        DeviceError: it cannot be written.
     """
+    if trials <= 0 and not folder.exists():
+        return None
     logging.getLogger("tvm.s_tir.meta_schedule").setLevel(logging.ERROR)
     module = tvm.IRModule({"main": plain.with_attr("global_symbol", "main")})
-    database = ms.database.JSONDatabase(work_dir=str(folder))
-    known = 0
-    if database.has_workload(module):
-        workload = database.commit_workload(module)
-        known = len(database.get_top_k(workload, trials + 1))
-    if trials > known:
-        modules: dict[str, tirx.PrimFunc] = {}
+    database = _open(folder)
+    try:
+        known = 0
+        if database.has_workload(module):
+            workload = database.commit_workload(module)
+            known = len(database.get_top_k(workload, trials + 1))
+        if trials > known:
+            _tune(module, target, database, trials - known, meter)
+        schedule = ms.tir_integration.compile_tir(database, module, target)
+    except RuntimeError as error:
+        raise UsageError(f"{folder}: MetaSchedule cannot use its records: remove it") from error
+    # TVM's database says nothing of a full disk.
+    if trials > known and len(database) > len(_lines(folder / _RECORDS)):
+        raise DeviceError(f"{folder / _RECORDS}: cannot be written: is the disk full?")
+    return None if schedule is None else schedule.mod["main"]
+
+
+def _open(folder: Path) -> Any:
+    """The database; lines that a stop cut off are dropped."""
+    try:
+        folder.mkdir(exist_ok=True)
+        for path in (folder / _WORKLOADS, folder / _RECORDS):
+            whole = "".join(line for line in _lines(path) if line.endswith("\n"))
+            if path.exists() and len(whole) != len(path.read_text()):
+                path.write_text(whole)
+    except OSError as error:
+        raise DeviceError(f"{folder}: cannot be written: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{folder}: its records are no text: remove it") from error
+    try:
+        return ms.database.JSONDatabase(work_dir=str(folder))
+    except RuntimeError as error:
+        raise UsageError(f"{folder}: its records are damaged: remove it") from error
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().splitlines(keepends=True) if path.exists() else []
+
+
+def _tune(
+    module: tvm.IRModule, target: tvm.target.Target, database: Any, trials: int, meter: Meter
+) -> None:
+    modules: dict[str, tirx.PrimFunc] = {}
+    with tempfile.TemporaryDirectory() as logs:
         ms.tir_integration.tune_tir(
             module,
             target,
-            str(folder),
-            max_trials_global=trials - known,
+            logs,
+            max_trials_global=trials,
             num_trials_per_iter=_BATCH,
             builder=_Keep(modules),
             runner=_Run(modules, meter),
@@ -51,8 +99,6 @@ def search(
                 ms.measure_callback.UpdateCostModel(),
             ],
         )
-    schedule = ms.tir_integration.compile_tir(database, module, target)
-    return None if schedule is None else schedule.mod["main"]
 
 
 @derived_object

@@ -1,5 +1,6 @@
 """Times one TIR function: on this machine, or on a board that a tracker lends."""
 
+import platform
 import re
 import socket
 import statistics
@@ -22,6 +23,7 @@ _MIN_REPEAT_MS = 20
 _BOARD_TIMEOUT_S = 120
 _ANSWER_TIMEOUT_S = 5
 _RPC = re.compile(r"(?P<host>[^:/\s]+):(?P<port>\d{1,5})/(?P<key>[\w.-]+)")
+_LAST_PORT = 65535
 _FUNCTION = "measured"
 
 
@@ -47,7 +49,7 @@ class LocalMeter:
     """
 
     def __init__(self, target: CompileTarget, threads: int) -> None:
-        self.place = "this machine"
+        self.place = f"{_processor()}, {target.name}, {threads} threads"
         self._target = target.tvm(threads)
 
     def seconds(self, function: tirx.PrimFunc) -> float:
@@ -80,7 +82,9 @@ class RpcMeter:
         if found is None:
             raise UsageError(f"--rpc {address}: such as 192.168.1.5:9190/rk3399")
         host, port = found["host"], int(found["port"])
-        self.place = f"board {found['key']}"
+        if port > _LAST_PORT:
+            raise UsageError(f"--rpc {address}: ports end at {_LAST_PORT}")
+        self.place = f"board {found['key']}, {target.name}, {threads} threads"
         self._compiler = target.compiler
         self._target = target.tvm(threads)
         self._key = found["key"]
@@ -96,7 +100,8 @@ class RpcMeter:
             if not boards.get(self._key, {}).get("free", 0):
                 raise OSError(f"none of {self._key!r} is free, it lends {list(boards) or 'none'}")
             self._session = self._request()
-        except (OSError, OverflowError, RuntimeError) as error:
+        # What is no tracker may say anything, which TVM's client takes for an answer.
+        except (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError) as error:
             raise DeviceError(
                 f"--rpc {address}: no board there: {_last_line(error)}; start `python -m "
                 "tvm.exec.rpc_tracker` and on the board `python -m tvm.exec.rpc_server`"
@@ -129,6 +134,14 @@ class RpcMeter:
             return _timed(self._session.load_module(library.name), self._session.cpu(), function)
         finally:
             self._session.remove(library.name)
+
+
+def _processor() -> str:
+    """What /proc/cpuinfo calls it; the architecture where it has no name."""
+    for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
 
 
 def _greet(host: str, port: int) -> None:

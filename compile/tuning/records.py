@@ -1,27 +1,32 @@
 """What was measured, kept line by line, so that a search that was stopped goes on."""
 
+import errno
+import fcntl
 import hashlib
 import json
 import math
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from edge_vessel.errors import DeviceError, UsageError
 
 SIZES_FILE = "sizes.jsonl"
-METASCHEDULE_FILES = ("database_workload.json", "database_tuning_record.json")
 
 
 @dataclass
 class Records:
-    """A folder of measurements.
+    """A folder of measurements, of one process at a time.
 
     Attributes:
-        folder: holds `sizes.jsonl`, one measurement a line, and MetaSchedule's database.
+        folder: holds `sizes.jsonl`, one measurement a line, and a folder for each place with
+            MetaSchedule's database, which does not know places.
     """
 
     folder: Path
     _seconds: dict[tuple[str, str, str], float] = field(default_factory=dict)
+    _lock: IO[str] | None = None
 
     def __post_init__(self) -> None:
         """Reads what is there; a last line that was cut off by a stop is dropped.
@@ -31,26 +36,56 @@ class Records:
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = self._locked()
             text = self._file.read_text() if self._file.exists() else ""
         except OSError as error:
             raise UsageError(f"{self.folder}: cannot keep records: {error.strerror}") from error
         except UnicodeDecodeError as error:
             raise UsageError(f"{self._file}: is no text: remove it") from error
         whole, _, cut = text.rpartition("\n")
-        if cut:
+        if cut.startswith("{"):
             self._file.write_text(whole + "\n" if whole else "")
+        elif cut:
+            raise UsageError(f"{self._file}: its last line is no record: remove it")
         for number, line in enumerate(whole.splitlines(), 1):
             try:
                 one = json.loads(line)
                 key = (str(one["function"]), str(one["place"]), str(one["candidate"]))
-                seconds = float(one["seconds"])
-                if not 0 < seconds < math.inf:
+                seconds = one["seconds"]
+                if type(seconds) not in (int, float) or not 0 < seconds < math.inf:
                     raise ValueError(f"{seconds} seconds")
                 self._seconds[key] = seconds
             except (ValueError, KeyError, TypeError) as error:
                 raise UsageError(
                     f"{self._file}: line {number} is no record ({error}): remove it"
                 ) from error
+
+    def _locked(self) -> IO[str] | None:
+        """Held until this process ends; None where nobody can write anyhow.
+
+        Raises:
+            UsageError: another process measures into this folder.
+        """
+        try:
+            file = (self.folder / "lock").open("a")
+        except OSError as error:
+            if error.errno in (errno.EROFS, errno.EACCES):
+                return None
+            raise
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.close()
+            raise UsageError(
+                f"{self.folder}: another process keeps its records there: wait for it, or name "
+                "another folder"
+            ) from error
+        return file
+
+    def database(self, place: str) -> Path:
+        """The folder of MetaSchedule's database for one place."""
+        readable = re.sub(r"[^a-z0-9]+", "-", place.lower()).strip("-")[:60]
+        return self.folder / f"{readable}-{hashlib.sha256(place.encode()).hexdigest()[:8]}"
 
     @property
     def _file(self) -> Path:
@@ -83,7 +118,7 @@ class Records:
     def sha256(self) -> str:
         """Of all records, for the manifest."""
         digest = hashlib.sha256()
-        for name in (SIZES_FILE, *METASCHEDULE_FILES):
-            path = self.folder / name
-            digest.update(path.read_bytes() if path.exists() else b"")
+        kept = sorted(self.folder.glob("*/*.json"))
+        for path in [one for one in (self._file, *kept) if one.exists()]:
+            digest.update(path.read_bytes())
         return digest.hexdigest()

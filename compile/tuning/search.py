@@ -42,14 +42,15 @@ class Tuner:
     Attributes:
         trials: measurements for each function, those that the records hold among them; 0 measures
             nothing.
-        chosen: name -> (candidate, seconds, seconds of the untuned schedule), for the report.
+        chosen: name -> (candidate, seconds, seconds of the untuned schedule where it has a time),
+            for the report.
     """
 
     meter: Meter
     records: Records
     trials: int
     target: tvm.target.Target
-    chosen: dict[str, tuple[str, float, float]] = field(default_factory=dict)
+    chosen: dict[str, tuple[str, float, float | None]] = field(default_factory=dict)
 
     def choose(self, name: str, make: Make, core: Core) -> Core:
         """The core whose schedule of a function of ours is fastest."""
@@ -67,14 +68,15 @@ class Tuner:
         """
         functions = {key: (lambda c=one: make(c)) for key, one in candidates(core).items()}
         times = self._times(name, functions)
-        left = self.trials - len(functions)
-        tuned = search(plain, self.target, self.records.folder, max(left, 0), self.meter)
+        if not times:
+            return make(core)
+        left = self.trials - len(times)
+        database = self.records.database(self.meter.place)
+        tuned = search(plain, self.target, database, max(left, 0), self.meter)
         if tuned is not None:
             key = f"MetaSchedule {_identity(tuned)[:12]}"
             functions[key] = lambda: tuned
             times |= self._times(name, {key: functions[key]}, limit=1)
-        if not times:
-            return make(core)
         return functions[min(times, key=lambda key: times[key])]()
 
     def _times(
@@ -99,7 +101,8 @@ class Tuner:
                 times[key] = seconds
         times = {key: times[key] for key, _ in places.values() if key in times}
         if times:
-            first = self.chosen.get(name, ("", 0.0, next(iter(times.values()))))[2]
+            untuned = times.get(next(iter(functions)))
+            first = self.chosen[name][2] if name in self.chosen else untuned
             best = min(times, key=lambda key: times[key])
             if name not in self.chosen or times[best] < self.chosen[name][1]:
                 self.chosen[name] = (best, times[best], first)

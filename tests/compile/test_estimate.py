@@ -151,6 +151,7 @@ def test_the_tuner_takes_the_candidate_of_fewer_cycles(
     best = tuner.choose("f", lambda one: multiplying(one.registers), core)
     assert best.registers == min(one.registers for one in candidates(core).values())
     _, seconds, first = tuner.chosen["f"]
+    assert first is not None
     assert seconds < first
 
 

@@ -144,7 +144,9 @@ def test_records_survive_a_cut_line_and_name_a_bad_one(tmp_path: Path) -> None:
     [
         (b"\xff\xfe\n", "is no text"),
         (b'{"function": "f", "place": "p", "candidate": "c", "seconds": NaN}\n', "nan seconds"),
-        (b'{"function": "f", "place": "p", "candidate": "c", "seconds": -1}\n', "-1.0 seconds"),
+        (b'{"function": "f", "place": "p", "candidate": "c", "seconds": true}\n', "True seconds"),
+        (b"a text of mine", "its last line is no record"),
+        (b'{"function": "f", "place": "p", "candidate": "c", "seconds": -1}\n', "-1 seconds"),
         (b'{"function": "f", "place": "p"}\n', "candidate"),
         (b"[]\n", "line 1 is no record"),
     ],
@@ -153,6 +155,25 @@ def test_what_is_no_record_is_named(content: bytes, says: str, tmp_path: Path) -
     (tmp_path / "sizes.jsonl").write_bytes(content)
     with pytest.raises(UsageError, match=says):
         Records(tmp_path)
+
+
+def test_two_processes_do_not_share_a_folder(tmp_path: Path) -> None:
+    holds = "import sys; from pathlib import Path; from compile.tuning import Records;"
+    holds += f"r = Records(Path({str(tmp_path)!r})); print('held', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-W", "ignore", "-c", holds]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(UsageError, match="another process keeps its records there"):
+            Records(tmp_path)
+    Records(tmp_path)
+
+
+def test_without_a_time_the_untuned_one_has_none(tmp_path: Path) -> None:
+    meter = Scripted([-1, 2.0])
+    search = tuner(meter, tmp_path, 2)
+    search.choose("c", make, CORE)
+    assert search.chosen["c"][1:] == (2.0, None)
 
 
 def test_a_record_that_cannot_be_kept(tmp_path: Path) -> None:
@@ -195,13 +216,26 @@ def test_this_machine_measures() -> None:
 @pytest.mark.slow
 def test_metaschedule_goes_on_and_computes_the_same(tmp_path: Path) -> None:
     name, plain = convolution()
-    search = Tuner(LocalMeter(TARGET, 1), Records(tmp_path), 11, MACHINE)
+    records = Records(tmp_path)
+    search = Tuner(LocalMeter(TARGET, 1), records, 8, MACHINE)
     scheduled = search.schedule(name, plain, make, CORE)
-    lines = (tmp_path / "database_tuning_record.json").read_text().splitlines()
+    file = records.database(search.meter.place) / "database_tuning_record.json"
+    lines = file.read_text().splitlines()
     assert 1 <= len(lines) <= 2
     again = Tuner(LocalMeter(TARGET, 1), Records(tmp_path), 0, MACHINE)
     again.schedule(name, plain, make, CORE)
-    assert (tmp_path / "database_tuning_record.json").read_text().splitlines() == lines
+    assert file.read_text().splitlines() == lines
+    # Another place has a database of its own: no time of this one counts there.
+    elsewhere = Tuner(Scripted([2.0] * 6, place="elsewhere"), records, 6, MACHINE)
+    assert elsewhere.schedule(name, plain, make, CORE).script() == make(CORE).script()
+    # What a stop cut off is dropped; what else is damaged is named.
+    file.write_text(file.read_text() + '[0, [[["Get')
+    again.schedule(name, plain, make, CORE)
+    assert file.read_text().splitlines() == lines
+    file.write_text("nonsense\n")
+    with pytest.raises(UsageError, match="its records are damaged: remove it"):
+        again.schedule(name, plain, make, CORE)
+    file.write_text("\n".join(lines) + "\n")
     assert any("MetaSchedule" in line for line in (tmp_path / "sizes.jsonl").read_text().split(","))
     outputs = []
     for function in (scheduled, make(CORE)):
@@ -266,14 +300,16 @@ def tracker() -> Iterator[str]:
 @pytest.mark.slow
 def test_a_board_behind_a_tracker_measures(tracker: str) -> None:
     meter = RpcMeter(f"{tracker}/bench", TARGET, 1)
-    assert meter.place == "board bench"
+    assert meter.place == "board bench, x86_64, 1 threads"
     assert 0 < meter.seconds(make(CORE)) < 1
     assert 0 < meter.seconds(make(CORE)) < 1
 
 
-@pytest.mark.parametrize("address", ["", "host", "host:9190", "host:port/key", "a b:1/k"])
+@pytest.mark.parametrize(
+    "address", ["h:99999/k", "", "host", "host:9190", "h:port/key", "a b:1/k"]
+)
 def test_an_address_of_another_form_is_refused(address: str) -> None:
-    with pytest.raises(UsageError, match="such as"):
+    with pytest.raises(UsageError, match=r"such as|ports end at 65535"):
         RpcMeter(address, TARGET, 1)
 
 
@@ -351,7 +387,7 @@ def test_a_core_that_is_not_here_is_tuned_by_estimates(tmp_path: Path) -> None:
 
 def test_the_records_of_a_board_serve_without_it(tmp_path: Path) -> None:
     address = f"127.0.0.1:{_free_port()}/bench"
-    name, seconds = "board bench", [3.0, 1.0, 2.0]
+    name, seconds = "board bench, x86_64, 1 threads", [3.0, 1.0, 2.0]
     fastest = tuner(Scripted(seconds, place=name), tmp_path, 3).choose("c", make, CORE)
     meter = RpcMeter(address, TARGET, 1, connect=False)
     assert Tuner(meter, Records(tmp_path), 0, MACHINE).choose("c", make, CORE) == fastest
