@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_vessel.engines.cores import available
 from edge_vessel.errors import EdgeVesselError, UsageError
 from edge_vessel.preprocessing import normalise
 
@@ -69,26 +70,28 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
     Raises:
         UsageError: no peer is installed, an engine fails, or one computes something else.
     """
+    _check(options)
     peers = [name for name in PACKAGES if _installed(name, options)]
     names = [OURS, *options.also, *peers]
     if not peers:
         raise UsageError(f"no peer is installed: pip install {' '.join(PACKAGES)}")
-    for folder in (options.artifact, *(_other(name)[0] for name in options.also)):
-        if not (folder / "manifest.json").is_file():
-            raise UsageError(f"{folder}: no artifact: build one with python -m compile")
     load = Path("/proc/loadavg").read_text().split()[0]
-    children = {name: Child(name, options) for name in names}
-    means = {name: child.mean for name, child in children.items()}
-    if any(abs(mean - means[OURS]) > _tolerance(name) for name, mean in means.items()):
+    children: dict[str, Child] = {}
+    try:
+        for name in names:
+            children[name] = Child(name, options)
+        means = {name: child.mean for name, child in children.items()}
+        if any(abs(mean - means[OURS]) > _tolerance(name) for name, mean in means.items()):
+            raise UsageError(f"the engines compute different networks: mean outputs {means}")
+        times: dict[str, list[float]] = {name: [] for name in names}
+        for _ in range(options.rounds):
+            for name in random.sample(names, len(names)):
+                times[name].append(children[name].run())
+                time.sleep(PAUSE_S)
+        peaks = {name: child.end() for name, child in children.items()}
+    finally:
         for child in children.values():
-            child.end()
-        raise UsageError(f"the engines compute different networks: mean outputs {means}")
-    times: dict[str, list[float]] = {name: [] for name in names}
-    for _ in range(options.rounds):
-        for name in random.sample(names, len(names)):
-            times[name].append(children[name].run())
-            time.sleep(PAUSE_S)
-    peaks = {name: child.end() for name, child in children.items()}
+            child.stop()
     ours = np.array(times[OURS])
     rows = [
         {
@@ -113,6 +116,28 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
         "artifact": options.artifact.name,
         "engines": rows,
     }
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Raises UsageError for what could not be measured, before anything is."""
+    if options.rounds < 1:
+        raise UsageError(f"rounds {options.rounds}: at least 1")
+    if options.json is not None and not options.json.parent.is_dir():
+        raise UsageError(f"--json {options.json}: no such folder")
+    if len(set(options.also)) < len(options.also):
+        raise UsageError("--also: an artifact is given twice")
+    if not options.onnx.is_file():
+        raise UsageError(f"{options.onnx}: no such file")
+    others = [_other(name, options.threads) for name in options.also]
+    for folder, threads in ((options.artifact, options.threads), *others):
+        if not 1 <= threads <= len(available()):
+            raise UsageError(f"threads {threads}: from 1 to {len(available())}, the cores here")
+        try:
+            _manifest(folder)["model"]["precision"]
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise UsageError(
+                f"{folder}: no artifact: build one with python -m compile ({error})"
+            ) from error
 
 
 def _table(report: dict[str, Any]) -> str:
@@ -143,9 +168,11 @@ def _tolerance(name: str) -> float:
 
 def _other(also: str, threads: int = 1) -> tuple[Path, int]:
     """Folder and threads of an ARTIFACT[@N]."""
-    folder, _, own = also.partition("@")
+    folder, at, own = also.rpartition("@")
+    if not at or (Path(also) / "manifest.json").exists():
+        return Path(also), threads
     try:
-        return Path(folder), int(own or threads)
+        return Path(folder), int(own)
     except ValueError as error:
         raise UsageError(f"--also {also}: such as artifacts/int8 or artifacts/x86@1") from error
 
@@ -206,6 +233,12 @@ class Child:
         peak = self._answer("peak_rss_mb")
         self._process.wait()
         return peak
+
+    def stop(self) -> None:
+        """Ends the process, whatever it does."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
 
     def _answer(self, key: str) -> float:
         line = self._process.stdout.readline() if self._process.stdout else ""

@@ -19,6 +19,7 @@ from compile.rewrite.camera_bytes import with_camera_bytes
 from compile.source import Source, from_checkpoint, from_onnx
 from compile.stages import (
     Photographs,
+    check_golden,
     check_native,
     check_precision,
     check_rewritten,
@@ -90,6 +91,7 @@ def _build(options: argparse.Namespace) -> tuple[Manifest, dict[str, bytes]]:
     if options.precision != "fp32":
         manifest = replace(manifest, model=replace(manifest.model, precision=options.precision))
         if photographs is None:
+            check_golden(content, golden[GOLDEN], native.core, options.precision)
             sys.stderr.write(f"{options.precision}: Dice not checked: give the data with --data\n")
         else:
             with _step(f"parity of {options.precision}"):

@@ -6,8 +6,11 @@ from pathlib import Path
 
 from compile import targets
 from compile.size import parse_size, square
+from compile.targets import CompileTarget
 from edge_vessel.errors import UsageError
 from edge_vessel.manifest import NONE
+
+MAX_THREADS = 1024  # what a manifest takes
 
 
 def read_options(arguments: list[str] | None) -> argparse.Namespace:
@@ -22,11 +25,20 @@ def read_options(arguments: list[str] | None) -> argparse.Namespace:
     options.engine = options.engine or ("onnx" if portable else "tvm")
     if options.engine == "tvm" and options.target is None:
         raise UsageError(f"--engine tvm needs --target: {', '.join(targets.TARGETS)}")
-    if options.threads is not None and options.threads < 1:
-        raise UsageError(f"threads {options.threads}: at least 1")
+    if options.threads is not None and not 1 <= options.threads <= MAX_THREADS:
+        raise UsageError(f"threads {options.threads}: from 1 to {MAX_THREADS}")
+    _check_gpu(options, target)
     _check_precision(options)
     _check_tuning(options)
     return options
+
+
+def _check_gpu(options: argparse.Namespace, target: CompileTarget | None) -> None:
+    accelerator = NONE if target is None else target.accelerator
+    if options.gpu_runtime is not None and accelerator != "opencl":
+        raise UsageError("--gpu-runtime goes with a --target of OpenCL")
+    if accelerator != NONE and options.engine == "tvm" and options.threads not in (None, 1):
+        raise UsageError(f"threads {options.threads}: code for a GPU is launched by one")
 
 
 def _check_precision(options: argparse.Namespace) -> None:

@@ -48,7 +48,13 @@ def _build(content: bytes, target: CompileTarget, library: Path) -> None:
     rules.apply(module, target.core(1), rules.GPU)
     with machine:
         executable = lower(module, machine)
-    export(executable, library, target.compiler)
+    try:
+        export(executable, library, target.compiler)
+    except (OSError, RuntimeError) as error:
+        raise UsageError(
+            f"{target.compiler}: cannot link for {target.triple}: is it installed? "
+            f"({str(error).strip().splitlines()[-1]})"
+        ) from error
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,6 +1,7 @@
 """The size of a network's input."""
 
 import argparse
+import re
 from typing import NamedTuple
 
 
@@ -22,6 +23,7 @@ def square(side: int) -> Size:
 def parse_size(text: str) -> Size:
     """For argparse: "544" or "2336x3504", height first."""
     sides = text.lower().split("x")
-    if len(sides) > 2 or not all(side.isdigit() and 0 < int(side) <= 8192 for side in sides):
+    whole = all(re.fullmatch("[0-9]{1,4}", side) and 0 < int(side) <= 8192 for side in sides)
+    if len(sides) > 2 or not whole:
         raise argparse.ArgumentTypeError(f"{text!r}: such as 544, or 2336x3504 (height x width)")
     return Size(int(sides[0]), int(sides[-1]))

@@ -7,6 +7,8 @@ import pytest
 from artifact_folders import python
 from native_artifacts import WEIGHTS, compile_for
 
+from bench.side_by_side import _other
+
 pytestmark = pytest.mark.slow
 
 
@@ -41,14 +43,39 @@ def test_it_compares_only_what_computes_the_same(tmp_path: Path) -> None:
     done = python("-m", "bench.side_by_side", tmp_path / "a", other, "--rounds", "1")
     assert done.returncode == 2
     assert "onnxruntime: ended with exit code" in done.stderr
+    assert "BrokenPipe" not in done.stderr
 
 
 @pytest.mark.parametrize(
-    ("also", "says"), [("a@two", "--also a@two: such as"), ("none", "none: no artifact")]
+    ("more", "says"),
+    [
+        (("--also", "a@two"), "--also a@two: such as"),
+        (("--also", "none"), "none: no artifact"),
+        (("--also", "{folder}", "--also", "{folder}"), "given twice"),
+        (("--also", "{folder}@99"), "threads 99: from 1 to"),
+        (("--threads", "0"), "threads 0: from 1 to"),
+        (("--rounds", "0"), "rounds 0: at least 1"),
+        (("--json", "none/r.json"), "none/r.json: no such folder"),
+    ],
 )
-def test_a_wrong_artifact_is_one_line(also: str, says: str, tmp_path: Path) -> None:
-    (tmp_path / "manifest.json").write_text("{}")
-    done = python("-m", "bench.side_by_side", tmp_path, tmp_path / "m.onnx", "--also", also)
+def test_what_cannot_be_measured_is_one_line(
+    more: tuple[str, ...], says: str, tmp_path: Path
+) -> None:
+    (tmp_path / "manifest.json").write_text('{"model": {"precision": "fp32"}}')
+    (tmp_path / "m.onnx").write_bytes(b"")
+    done = python(
+        "-m", "bench.side_by_side", tmp_path, tmp_path / "m.onnx",
+        *(one.format(folder=tmp_path) for one in more),
+    )  # fmt: skip
     assert done.returncode == 2
-    assert says in done.stderr.splitlines()[-1]
-    assert "Traceback" not in done.stderr
+    assert says in done.stderr
+    # What is not installed is named too.
+    assert len([line for line in done.stderr.splitlines() if "left out" not in line]) == 1
+
+
+def test_a_folder_may_have_an_at_in_its_name(tmp_path: Path) -> None:
+    folder = tmp_path / "x@y"
+    folder.mkdir()
+    (folder / "manifest.json").write_text("{}")
+    assert _other(str(folder), 2) == (folder, 2)
+    assert _other(f"{folder}@1", 2) == (folder, 1)

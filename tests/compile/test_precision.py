@@ -1,26 +1,30 @@
 """fp16 and int8 in native code: for which cores, and what they cost in Dice."""
 
+import io
 import re
 import shutil
 import subprocess
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
-from native_artifacts import WEIGHTS, compile_for
+from native_artifacts import GOLDEN, WEIGHTS, compile_for
 from needs import unavailable
 from onnx import numpy_helper
 
 from compile import emulation, rewrite, targets
 from compile.export import to_onnx
-from compile.golden import onnx_predictor
+from compile.golden import golden_bytes, onnx_predictor
 from compile.native import compile_native
-from compile.parity import compare
+from compile.parity import Parity, compare
 from compile.quantize import MAX_DICE_LOSS
 from compile.size import square
+from compile.stages import _within_loss, check_golden
 from edge_vessel.artifact import open_artifact
-from edge_vessel.errors import UsageError
+from edge_vessel.errors import ArtifactError, UsageError
+from edge_vessel.sources.images import read_image
 from train import data as registry
 from train.models.checkpoint import load_network
 from train.predict import predictions
@@ -91,6 +95,24 @@ def test_a_weight_that_float16_does_not_hold_is_said() -> None:
             break
     with pytest.raises(UsageError, match="a weight is beyond 65504"):
         compile_native(model.SerializeToString(), targets.find("rpi5"), 1, precision="fp16")
+
+
+def test_a_golden_photograph_that_comes_out_otherwise_is_refused() -> None:
+    content, _ = rewrite.apply(to_onnx(load_network(WEIGHTS)[1], square(64)))
+    core = targets.find("rk3399").core(1, "int8")
+    golden = golden_bytes(content, read_image(GOLDEN))
+    check_golden(content, golden, core, "int8")
+    with np.load(io.BytesIO(golden)) as arrays:
+        other = io.BytesIO()
+        np.savez_compressed(other, image=arrays["image"], probability=1 - arrays["probability"])
+    with pytest.raises(ArtifactError, match="off in the mean on the golden photograph"):
+        check_golden(content, other.getvalue(), core, "int8")
+
+
+@pytest.mark.parametrize("dice", [0.7, float("nan")])
+def test_a_lost_dice_is_refused(dice: float) -> None:
+    with pytest.raises(ArtifactError, match="nothing is written; use --precision fp32"):
+        _within_loss("fp16", "drive", Parity(1, 0.1, 0.1, 0.5, 0.8, dice))
 
 
 @pytest.mark.data

@@ -305,9 +305,7 @@ def test_a_board_behind_a_tracker_measures(tracker: str) -> None:
     assert 0 < meter.seconds(make(CORE)) < 1
 
 
-@pytest.mark.parametrize(
-    "address", ["h:99999/k", "", "host", "host:9190", "h:port/key", "a b:1/k"]
-)
+@pytest.mark.parametrize("address", ["h:99999/k", "", "host", "host:9190", "h:port/key", "a b:1/k"])
 def test_an_address_of_another_form_is_refused(address: str) -> None:
     with pytest.raises(UsageError, match=r"such as|ports end at 65535"):
         RpcMeter(address, TARGET, 1)
