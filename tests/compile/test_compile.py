@@ -17,7 +17,7 @@ from edge_vessel.errors import UsageError
 from edge_vessel.selftest import run_selftest
 from train.metrics import Prediction
 from train.models import create
-from train.models.checkpoint import save_slim
+from train.models.checkpoint import Checkpoint, save_slim
 
 WEIGHTS = ROOT / "train" / "weights" / "m2unet_drive.ckpt"
 REPORT = ROOT / "train" / "results" / "m2unet_drive.json"
@@ -117,7 +117,7 @@ def test_parity_with_a_checkpoint_on_drive(data, tmp_path, other):
     checkpoint = WEIGHTS
     if other:
         checkpoint = tmp_path / "other.ckpt"
-        save_slim(checkpoint, "m2unet", create("m2unet"))
+        save_slim(checkpoint, Checkpoint("m2unet", create("m2unet")))
     bundled = ROOT / "edge_vessel" / "models" / "m2unet-fundus-544"
     done = python("-m", "compile.parity", checkpoint, bundled, "--data", data, "--json")
     found = json.loads(done.stdout)

@@ -9,7 +9,7 @@ from compile.export import to_onnx
 from compile.size import square
 from train.losses import bce_jaccard
 from train.models import create
-from train.models.checkpoint import load_network, save_slim
+from train.models.checkpoint import Checkpoint, load_network, save_slim
 from train.models.cost import multiply_adds, parameters
 
 
@@ -63,7 +63,7 @@ class NetworkTester:
         assert losses[-1] < 0.9 * losses[0]
 
     def test_a_checkpoint_comes_back_equal(self, network, tmp_path):
-        save_slim(tmp_path / "n.ckpt", self.name, network)
+        save_slim(tmp_path / "n.ckpt", Checkpoint(self.name, network))
         name, loaded = load_network(tmp_path / "n.ckpt")
         image = torch.rand(1, 3, 64, 64)
         with torch.inference_mode():

@@ -2,6 +2,7 @@
 
 import argparse
 import io
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,20 @@ from edge_vessel.atomic import write_file
 from edge_vessel.errors import UsageError
 
 _PREFIX = "network."
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint says of itself, and its network in evaluation mode.
+
+    `options` are the arguments of the network's class; `run` tells the training apart from others:
+    data, seed, epochs, git revision (`train.module`), empty in files older than it.
+    """
+
+    name: str
+    network: nn.Module
+    options: dict[str, Any] = field(default_factory=dict)
+    run: dict[str, Any] = field(default_factory=dict)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -26,8 +41,8 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def load_network(path: Path) -> tuple[str, nn.Module]:
-    """The name and the network, in evaluation mode, of a checkpoint; runs no code out of it.
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Reads a checkpoint; runs no code out of it.
 
     Raises:
         UsageError: the file is missing, is no checkpoint, or does not fit its network.
@@ -35,8 +50,9 @@ def load_network(path: Path) -> tuple[str, nn.Module]:
     from train.models import create
 
     content = _read(path)
-    name = str(content["hyper_parameters"]["model"])
-    network = create(name)
+    settings = content["hyper_parameters"]
+    name, options = str(settings["model"]), dict(settings.get("model_options") or {})
+    network = create(name, **options)
     weights = {
         key.removeprefix(_PREFIX): value
         for key, value in content["state_dict"].items()
@@ -46,14 +62,27 @@ def load_network(path: Path) -> tuple[str, nn.Module]:
         network.load_state_dict(weights)
     except RuntimeError as error:
         raise UsageError(f"{path}: does not fit {name}: {str(error).splitlines()[-1]}") from error
-    return name, network.eval()
+    return Checkpoint(name, network.eval(), options, dict(content.get("run") or {}))
 
 
-def save_slim(path: Path, name: str, network: nn.Module) -> None:
-    """Writes a checkpoint without optimiser and curves: what `load_network` needs, no more."""
-    weights = {_PREFIX + key: value for key, value in network.state_dict().items()}
+def load_network(path: Path) -> tuple[str, nn.Module]:
+    """The name and the network, in evaluation mode, of a checkpoint.
+
+    Raises:
+        UsageError: as `load_checkpoint`.
+    """
+    checkpoint = load_checkpoint(path)
+    return checkpoint.name, checkpoint.network
+
+
+def save_slim(path: Path, checkpoint: Checkpoint) -> None:
+    """Writes a checkpoint without optimiser and curves: what `load_checkpoint` needs, no more."""
+    weights = {_PREFIX + key: value for key, value in checkpoint.network.state_dict().items()}
+    settings = {"model": checkpoint.name, "model_options": checkpoint.options}
     content = io.BytesIO()
-    torch.save({"state_dict": weights, "hyper_parameters": {"model": name}}, content)
+    torch.save(
+        {"state_dict": weights, "hyper_parameters": settings, "run": checkpoint.run}, content
+    )
     write_file(path, content.getvalue())
 
 
@@ -67,4 +96,4 @@ def slim(arguments: list[str]) -> None:
     parse.add_argument("checkpoint", type=Path)
     parse.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     options = parse.parse_args(arguments)
-    save_slim(options.output, *load_network(options.checkpoint))
+    save_slim(options.output, load_checkpoint(options.checkpoint))

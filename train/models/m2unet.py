@@ -54,3 +54,7 @@ class M2UNet(nn.Module):
         for block, skip in zip(self.decoder, (eighth, quarter, half, image), strict=True):
             x = block(x, skip)
         return x
+
+    @property
+    def head(self) -> nn.Module:
+        return self.decoder[-1].bottleneck.conv[-1]
