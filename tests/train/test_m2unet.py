@@ -14,6 +14,7 @@ class TestM2UNet(NetworkTester):
     name = "m2unet"
     parameters = 549_748  # 0.55 M in the paper
     multiply_adds_544 = 1_418_860_528  # 1.4 G
+    multiple = 16
 
 
 def test_encoder_taps_have_the_papers_channels_and_strides():

@@ -1,5 +1,7 @@
 """What a network costs: parameters and multiply-adds."""
 
+import copy
+
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -12,8 +14,8 @@ def parameters(network: nn.Module) -> int:
 
 def multiply_adds(network: nn.Module, height: int, width: int) -> int:
     """Multiply-adds of the convolutions for one (1, 3, height, width) image."""
-    training = network.training
+    # On the meta device shapes are worked out and nothing is computed.
+    shapes = copy.deepcopy(network).to("meta").eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network.eval()(torch.zeros(1, 3, height, width))
-    network.train(training)
+        shapes(torch.zeros(1, 3, height, width, device="meta"))
     return counter.get_total_flops() // 2
