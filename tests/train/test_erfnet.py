@@ -1,4 +1,4 @@
-"""ERFNet: what its paper's table says of it."""
+"""ERFNet: what its paper says of it."""
 
 from network_tester import NetworkTester
 from torch import nn
@@ -14,7 +14,7 @@ class TestERFNet(NetworkTester):
     multiple = 8
 
 
-def test_blocks_have_the_tables_dilations_and_dropout():
+def test_blocks_have_the_papers_dilations_and_dropout():
     found = []
     for block in create("erfnet").modules():
         if isinstance(block, NonBottleneck1D):

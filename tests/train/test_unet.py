@@ -13,13 +13,13 @@ from train.models.cost import multiply_adds
 
 class TestUNet(NetworkTester):
     name = "unet"
-    parameters = 31_031_745  # 31.03 M in M2U-Net's table 1
+    parameters = 31_031_745  # 31.03 M in M2U-Net's paper
     multiply_adds_544 = 217_505_857_536
     multiple = 16
     options = {"widths": (8, 16, 32, 64, 128)}  # noqa: RUF012
 
 
-def test_m2unets_table_counts_transposed_kernels_at_every_output():
+def test_m2unets_paper_counts_transposed_kernels_at_every_output():
     with torch.device("meta"):
         network = create("unet")
     counted = multiply_adds(network, 544, 544)

@@ -2,7 +2,7 @@
 
 Source: Romera, Alvarez, Bergasa, Arroyo, "ERFNet: Efficient Residual Factorized ConvNet for
 Real-Time Semantic Segmentation", IEEE Transactions on Intelligent Transportation Systems 19(1),
-2018, section III and table I. The epsilon of the batch norms and the kind of dropout, whole
+2018, section III. The epsilon of the batch norms and the kind of dropout, whole
 channels, are of the authors' published code.
 """
 

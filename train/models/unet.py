@@ -2,7 +2,7 @@
 
 Source: Ronneberger, Fischer, Brox, "U-Net: Convolutional Networks for Biomedical Image
 Segmentation", MICCAI 2015, section 2 and figure 1. Two departures, both of M2U-Net's comparison
-(Laibacher et al. 2019, table 1), whose parameters and multiply-adds this network has: a border of
+(Laibacher et al. 2019), whose parameters and multiply-adds this network has: a border of
 zeros keeps the size at every convolution, so that nothing is cropped, and one logit stands for two
 classes. Dropout at the end of the encoder, of a rate the paper does not give, is left out.
 """
@@ -30,7 +30,7 @@ class UNet(EncoderDecoder):
     """Input (N, 3, H, W) float32 RGB in [-1, 1], H and W multiples of 16.
 
     Output (N, 1, H, W) float32 logits. 31.03 M parameters, 217.5 G multiply-adds at 544x544. The
-    246.6 G of M2U-Net's table 1 are this network's too, with each transposed convolution counted
+    246.6 G of M2U-Net's paper are this network's too, with each transposed convolution counted
     as if all four numbers of its 2x2 kernels took part in each output; one does.
 
     Args:

@@ -1,7 +1,7 @@
 """U-Net with DropBlock and batch norm, narrow and three poolings deep.
 
 Source: Guo et al., "SD-UNet: A Structured Dropout U-Net for Retinal Vessel Segmentation", BIBE
-2019, with the widths of their "SA-UNet", ICPR 2021, section II. It is the baseline of SKU-Net.
+2019, with the widths of their "SA-UNet", ICPR 2021. It is the baseline of SKU-Net.
 """
 
 from collections.abc import Sequence

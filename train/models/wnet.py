@@ -1,10 +1,10 @@
 """W-Net: two minimal U-Nets in a row, and the U-Net by itself.
 
 Source: Galdran et al., "State-of-the-art retinal vessel segmentation with minimalistic models",
-Scientific Reports 12, 2022, figure 2 and methods. Where the text leaves a choice, it is the one
+Scientific Reports 12, 2022. Where the text leaves a choice, it is the one
 that gives the parameters of the authors' published code, 34,201 and 68,482: bridges of 3x3
 convolutions with ReLU and batch norm (1x1 would give 31,641 and 63,362), biases in all
-convolutions but the shortcuts'.
+convolutions but the shortcuts'. The slope that this code gives to negative numbers is left out.
 """
 
 from collections.abc import Sequence
