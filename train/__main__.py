@@ -1,4 +1,4 @@
-"""`python -m train fit | evaluate | slim | check-data`."""
+"""`python -m train fit | evaluate | report | calibrate | slim | check-data`."""
 
 import sys
 
@@ -7,6 +7,8 @@ from edge_vessel.errors import EdgeVesselError
 USAGE = """usage: python -m train COMMAND ...
   fit         train a network (flags of Lightning; --config, --data, --output, --resume, --seed)
   evaluate    score a checkpoint on a data set
+  report      evaluations as one table: seeds, data sets, curves
+  calibrate   fold a temperature into a checkpoint, so that 0.8 means 8 in 10
   slim        a checkpoint without optimiser, to keep or to compile
   check-data  say what is missing, damaged or mislabelled
 """
@@ -24,6 +26,14 @@ def main(arguments: list[str]) -> int:
             from train.evaluate import evaluate
 
             evaluate(rest)
+        elif command == "report":
+            from train.report import report
+
+            report(rest)
+        elif command == "calibrate":
+            from train.calibration import calibrate
+
+            calibrate(rest)
         elif command == "slim":
             from train.models.checkpoint import slim
 

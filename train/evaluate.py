@@ -1,13 +1,10 @@
 """`python -m train evaluate`: one checkpoint on one data set, by threshold rule and region."""
 
 import argparse
-import hashlib
 import json
-import platform
-import subprocess
 import sys
-from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import torch
@@ -16,100 +13,46 @@ from rich.progress import track
 from rich.table import Table
 
 from edge_vessel.atomic import write_file
+from edge_vessel.errors import UsageError
 from train import data as registry
-from train.data.dataset import split_sha256
+from train import evaluation
+from train.data.dataset import DataSet, Record, load
 from train.data.root import data_root
-from train.metrics import Prediction, Scores, best_threshold, mean, pooled
-from train.models.checkpoint import load_network
-from train.predict import predictions, torch_predictor
-
-A_PRIORI = "a priori: best on the training set"
-FIXED = "fixed: 0.5"
-A_POSTERIORI = "a posteriori: best on the test set"
-
-
-@dataclass(frozen=True)
-class Row:
-    """Scores by one rule, over one region, put together in one way."""
-
-    rule: str
-    threshold: float
-    region: str  # "full frame" or "field of view"
-    averaging: str  # "pooled" or "mean over images"
-    scores: Scores
-
-
-@dataclass(frozen=True)
-class Report:
-    """An evaluation and the conditions that it was made under; `kind` is always "measured"."""
-
-    kind: str
-    model: str
-    checkpoint: str
-    checkpoint_sha256: str
-    dataset: str
-    training_split_sha256: str
-    images: int
-    rows: list[Row]
-    torch: str
-    machine: str
-    git_revision: str
-    created: str
-
-
-def rows(train: list[Prediction], test: list[Prediction]) -> list[Row]:
-    """Every rule, region and averaging; each region has its own best threshold."""
-    result = []
-    for region, inside in (("full frame", False), ("field of view", True)):
-        rules = {
-            A_PRIORI: best_threshold(train, inside),
-            FIXED: 0.5,
-            A_POSTERIORI: best_threshold(test, inside),
-        }
-        for rule, threshold in rules.items():
-            for averaging, combine in (("pooled", pooled), ("mean over images", mean)):
-                scores = combine(test, threshold, inside)
-                result.append(Row(rule, threshold, region, averaging, scores))
-    return result
+from train.evaluation import Report, Scaling
+from train.metrics import Scores
+from train.models.checkpoint import Checkpoint, load_checkpoint
+from train.pictures import compared, make_folder, write_png
+from train.predict import (
+    Predictor,
+    Tiling,
+    mean_field_of_view_px,
+    predict_sample,
+    torch_predictor,
+)
+from train.protocol import A_PRIORI, FULL_FRAME, Counted, Kept, Row, centrelines, count, rows
+from train.protocol import thresholds as by_rule
 
 
 def evaluate(arguments: list[str]) -> None:
-    """Parses, predicts, prints, and writes the report."""
+    """Parses, predicts, prints, and writes the report.
+
+    Raises:
+        UsageError: no such checkpoint, data set or device, or an option that does not suit it.
+        DeviceError: the disk.
+    """
     options = _parser().parse_args(arguments)
-    root = data_root(options.data)
-    dataset = registry.find(options.dataset)
-    name, network = load_network(options.checkpoint)
-    predict = torch_predictor(network)
-    console = Console(stderr=True)
-    found: dict[str, list[Prediction]] = {}
-    for split in ("train", "test"):
-        steps = predictions(predict, dataset, root, split)
-        found[split] = list(
-            track(
-                steps,
-                f"{dataset.name} {split}",
-                total=dataset.counts[split],
-                console=console,
-                disable=not console.is_terminal,
-            )
-        )
-    report = Report(
-        kind="measured",
-        model=name,
-        checkpoint=options.checkpoint.name,
-        checkpoint_sha256=hashlib.sha256(options.checkpoint.read_bytes()).hexdigest(),
-        dataset=dataset.name,
-        training_split_sha256=split_sha256(dataset.records(root, "train")),
-        images=len(found["test"]),
-        rows=rows(found["train"], found["test"]),
-        torch=torch.__version__,
-        machine=f"{platform.machine()}, {torch.get_num_threads()} threads",
-        git_revision=_git_revision(),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
+    root, dataset = data_root(options.data), registry.find(options.dataset)
+    checkpoint = load_checkpoint(options.checkpoint)
+    device = _device(options.device)
+    if options.pictures is not None:
+        make_folder(options.pictures)
+    report = _measure(options, root, dataset, checkpoint, device)
     document = json.dumps(asdict(report), indent=1)
-    if options.output is not None:
-        write_file(options.output, (document + "\n").encode())
+    output = options.output
+    if output is None and (options.checkpoint.parent / "config.yaml").is_file():
+        output = options.checkpoint.parent / f"evaluation_{dataset.name}.json"
+    if output is not None:
+        write_file(output, (document + "\n").encode())
     if options.json:
         sys.stdout.write(document + "\n")
     elif options.markdown:
@@ -118,11 +61,138 @@ def evaluate(arguments: list[str]) -> None:
         _print(report)
 
 
+def _measure(
+    options: argparse.Namespace,
+    root: Path,
+    dataset: DataSet,
+    checkpoint: Checkpoint,
+    device: torch.device,
+) -> Report:
+    trained_on = options.trained_on or dataset.name
+    training = [registry.find(name) for name in trained_on.split("+")]
+    records = [(one, record) for one in training for record in one.records(root, "train")]
+    scaling = _scaling(options, training, [record for _, record in records])
+    tiling = None if scaling.tile_px is None else Tiling(scaling.tile_px, options.overlap)
+    predict = torch_predictor(checkpoint.network.to(device), tiling)
+    train = [one for one, _ in _counted(predict, records, scaling, "train")]
+    fitted = _fitted(train, options.calibrate_on, checkpoint, training)
+    tests = [(dataset, record) for record in dataset.records(root, "test")]
+    found = list(_counted(predict, tests, scaling, "test"))
+    test, kept = [one for one, _ in found], [one for _, one in found]
+    at = by_rule(train, test)
+    if options.pictures is not None:
+        _draw(options.pictures, kept, at[FULL_FRAME, A_PRIORI])
+    return Report(
+        kind="measured",
+        dataset=dataset.name,
+        images=len(test),
+        rows=rows(test, at, [centrelines(one, at) for one in kept]),
+        trained_on=trained_on,
+        scaling=scaling,
+        curves=evaluation.curves(test),
+        second_observer=evaluation.second_observer(dataset, root),
+        calibration=evaluation.calibration(fitted, options.calibrate_on, test),
+        **evaluation.identity(options.checkpoint, checkpoint, [record for _, record in records]),
+        **evaluation.conditions(device),
+    )
+
+
+def _scaling(
+    options: argparse.Namespace, training: list[DataSet], records: list[Record]
+) -> Scaling:
+    """What the options ask for; another training set brings the size of its fields of view."""
+    diameter = options.fov_diameter
+    if diameter is not None and not diameter > 0:
+        raise UsageError(f"--fov-diameter {diameter}: more than 0 px")
+    if diameter is None and options.trained_on not in (None, options.dataset):
+        if len(training) > 1:
+            raise UsageError(
+                f"--trained-on {options.trained_on}: several sizes of fields of view; say which "
+                "with --fov-diameter PX"
+            )
+        diameter = round(mean_field_of_view_px(records), 1)
+    overlap = None if options.tile is None else options.overlap
+    return Scaling(diameter, options.tile, overlap)
+
+
+def _counted(
+    predict: Predictor, records: Sequence[tuple[DataSet, Record]], scaling: Scaling, split: str
+) -> list[tuple[Counted, Kept | None]]:
+    """One photograph after the other; maps are kept of the test set only."""
+    console = Console(stderr=True)
+    found: list[tuple[Counted, Kept | None]] = []
+    for dataset, record in track(
+        records,
+        f"{records[0][0].name} {split}",
+        console=console,
+        disable=not console.is_terminal,
+    ):
+        one = predict_sample(predict, dataset, load(record), scaling.fov_diameter_px)
+        counted, kept = count(one)
+        found.append((counted, kept if split == "test" else None))
+    return found
+
+
+def _fitted(
+    train: list[Counted], part: str, checkpoint: Checkpoint, training: list[DataSet]
+) -> list[Counted]:
+    """The photographs that the temperature is fitted on."""
+    if part == "training":
+        return train
+    held_out = checkpoint.run.get("validation") or {}
+    names = {name for one in training for name in held_out.get(one.name, ())}
+    found = [one for one in train if one.id in names]
+    if not found:
+        raise UsageError(
+            f"--calibrate-on validation: the checkpoint names no validation photographs of "
+            f"{', '.join(one.name for one in training)}; use training"
+        )
+    return found
+
+
+def _draw(folder: Path, kept: list[Kept], threshold: float) -> None:
+    for one in kept:
+        write_png(folder / f"{one.id}.png", compared(one.mask(threshold), one.label))
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"--device {name}: not available here: {reason}") from error
+    return device
+
+
 def _parser() -> argparse.ArgumentParser:
     parse = argparse.ArgumentParser(prog="python -m train evaluate", description=__doc__)
     parse.add_argument("--checkpoint", type=Path, required=True, metavar="FILE")
-    parse.add_argument("--dataset", default="drive", help="drive, chase_db1 or hrf")
+    parse.add_argument("--dataset", default="drive", help=", ".join(registry.DATA_SETS))
     parse.add_argument("--data", metavar="DIR", help="the folder that holds the data sets")
+    parse.add_argument(
+        "--trained-on",
+        metavar="NAME",
+        help="take the a priori threshold, and the size of fields of view, from this data set",
+    )
+    parse.add_argument(
+        "--fov-diameter",
+        type=float,
+        metavar="PX",
+        help="scale photographs until their fields of view are so wide in the network",
+    )
+    parse.add_argument("--tile", type=int, metavar="PX", help="slide a window of this size")
+    parse.add_argument("--overlap", type=float, default=0.25, help="of neighbouring windows")
+    parse.add_argument(
+        "--calibrate-on",
+        choices=("training", "validation"),
+        default="training",
+        help="photographs that the temperature is fitted on; the network knows training's too well",
+    )
+    parse.add_argument("--device", default="cpu", help="cpu or cuda")
+    parse.add_argument(
+        "--pictures", type=Path, metavar="DIR", help="draw found, false and missed vessels"
+    )
     parse.add_argument("--output", type=Path, metavar="FILE", help="write the report as JSON")
     parse.add_argument("--json", action="store_true", help="print the report as JSON")
     parse.add_argument("--markdown", action="store_true", help="print the table for a README")
@@ -152,17 +222,3 @@ def _print(report: Report) -> None:
     for row in report.rows:
         table.add_row(*_cells(row))
     Console().print(table)
-
-
-def _git_revision() -> str:
-    try:
-        asked = subprocess.run(
-            ["git", "describe", "--always", "--dirty"],
-            capture_output=True,
-            text=True,
-            check=True,
-            cwd=Path(__file__).parent,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return asked.stdout.strip()

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from edge_vessel.errors import UsageError
 from train.check_data import check
 from train.data import DATA_SETS, find
-from train.data.dataset import load, read_mask, split_sha256
+from train.data.dataset import load, load_second_label, read_mask, split_sha256
 from train.data.drive import DRIVE
 from train.datamodule import split_validation
 
@@ -31,6 +32,35 @@ def test_counts_and_windows(name, data):
         dataset.window.width,
         3,
     )
+
+
+def test_half_of_hrf_is_its_photographs_by_area(data):
+    whole, half = (load(find(name).records(data, "test")[0]) for name in ("hrf", "hrf_half"))
+    assert half.id == whole.id
+    squares = whole.image.astype(float).reshape(1168, 2, 1752, 2, 3).mean(axis=(1, 3))
+    assert np.abs(half.image - squares).max() <= 0.5
+    assert np.array_equal(half.label, whole.label.reshape(1168, 2, 1752, 2).sum(axis=(1, 3)) > 2)
+    outside = half.fov.copy()
+    outside[find("hrf_half").window.slices] = False
+    assert not outside.any()
+
+
+def test_both_splits_of_chase_db1_hold_the_same_photographs_and_never_share_one(data):
+    first, second = find("chase_db1"), find("chase_db1_20_8")
+    ids = [
+        [r.id for s in ("train", "test") for r in one.records(data, s)] for one in (first, second)
+    ]
+    assert ids[0] == ids[1]
+    assert len(set(ids[1])) == 28
+    assert second.records(data, "train")[-1].id == "10R"
+
+
+def test_second_label_comes_at_the_records_scale(data):
+    record = DRIVE.records(data, "test")[0]
+    found = load_second_label(replace(record, scale=0.5))
+    assert found is not None
+    assert found.shape == load(replace(record, scale=0.5)).label.shape == (292, 282)
+    assert load_second_label(DRIVE.records(data, "train")[0]) is None
 
 
 def test_second_observer_of_drive_reaches_the_published_dice(data):
@@ -128,7 +158,7 @@ def test_untouched_data_have_no_problem(drive):
 def test_absent_data_say_how_to_get_them(tmp_path):
     (problem,) = check(DRIVE, tmp_path)
     assert "register" in problem.problem
-    with pytest.raises(UsageError, match="known: chase_db1, drive, hrf"):
+    with pytest.raises(UsageError, match="known: chase_db1, chase_db1_20_8, drive, hrf, hrf_half"):
         find("stare")
 
 

@@ -4,8 +4,19 @@ import numpy as np
 import pytest
 import torch
 
+from edge_vessel.errors import UsageError
+from train.histogram import Histogram, quantise
 from train.losses import bce_jaccard, soft_jaccard
-from train.metrics import Prediction, best_threshold, centreline_dice, mean, pooled, score
+from train.metrics import (
+    Prediction,
+    best_threshold,
+    centreline_dice,
+    mean,
+    pooled,
+    score,
+    skeleton,
+)
+from train.protocol import FIELD_OF_VIEW, FULL_FRAME, centrelines, count, summed, thresholds
 
 
 def _prediction(probability, label, fov=None) -> Prediction:
@@ -22,7 +33,7 @@ def test_scores_of_a_known_confusion():
     # 3 true positives, 1 false positive, 2 false negatives, 4 true negatives
     p = np.array([0.9] * 3 + [0.9] + [0.1] * 2 + [0.1] * 4, np.float32)
     y = np.array([1] * 3 + [0] + [1] * 2 + [0] * 4, bool)
-    found = score(p, y, 0.5)
+    found = score(Histogram.of(quantise(p), y), 0.5)
     assert found.dice == pytest.approx(6 / 9)
     assert found.accuracy == pytest.approx(0.7)
     assert found.sensitivity == pytest.approx(0.6)
@@ -36,12 +47,60 @@ def test_pooled_and_mean_differ_and_the_field_of_view_counts():
     b = _prediction([[0.9, 0.1, 0.9]], [[0, 0, 1]], [[0, 1, 1]])
     assert pooled([a, b], 0.5, inside=False).dice == pytest.approx(8 / 9)
     assert pooled([a, b], 0.5, inside=True).dice == 1.0
-    assert mean([a, b], 0.5, inside=False).dice == pytest.approx((1 + 2 / 3) / 2)
+    counted = [count(one)[0] for one in (a, b)]
+    frames = [one.regions[FULL_FRAME] for one in counted]
+    assert mean(frames, 0.5).dice == pytest.approx((1 + 2 / 3) / 2)
+    for region, inside in ((FULL_FRAME, False), (FIELD_OF_VIEW, True)):
+        assert score(summed(counted, region), 0.5) == pooled([a, b], 0.5, inside)
+
+
+def test_pooled_counts_pixels_at_thresholds_that_no_bin_knows():
+    one = _prediction([[0.50001, 0.50003]], [[0, 1]])
+    assert pooled([one], 0.50002, inside=False).dice == 1.0
 
 
 def test_best_threshold_separates():
     one = _prediction([[0.3, 0.35, 0.6, 0.7]], [[0, 0, 1, 1]])
-    assert 0.35 < best_threshold([one]) <= 0.6
+    assert best_threshold(count(one)[0].regions[FULL_FRAME]) == 0.36
+
+
+def test_thresholds_of_the_training_set_do_not_look_at_the_test_set():
+    train, test = _prediction([[0.3, 0.6]], [[0, 1]]), _prediction([[0.7, 0.9]], [[0, 1]])
+    at = thresholds([count(train)[0]], [count(test)[0]])
+    found = {rule.partition(":")[0]: value for (region, rule), value in at.items()}
+    assert found == {"a priori": 0.31, "fixed": 0.5, "a posteriori": 0.71}
+
+
+def test_a_map_of_no_numbers_is_refused():
+    with pytest.raises(UsageError, match=r"x: .*diverged"):
+        count(_prediction([[0.3, np.nan]], [[0, 1]]))
+
+
+def test_what_is_kept_of_a_photograph_is_what_was_predicted():
+    random = np.random.default_rng(0)
+    one = _prediction(
+        random.random((13, 7)), random.random((13, 7)) > 0.5, random.random((13, 7)) > 0.3
+    )
+    kept = count(one)[1]
+    assert np.array_equal(kept.mask(0.37), one.probability >= np.float32(0.37))
+    assert np.array_equal(kept.label, one.label)
+    assert np.array_equal(kept.fov, one.fov)
+
+
+def test_centrelines_of_a_region_are_those_of_the_frame():
+    label = np.zeros((60, 60), bool)
+    label[28:33, 5:55] = True
+    lost = label.copy()
+    lost[:, 30:] = False
+    left = np.zeros_like(label)
+    left[:, :25] = True
+    kept = count(_prediction(lost, label, left))[1]
+    found = centrelines(kept, {(FULL_FRAME, "fixed"): 0.5})
+    assert found[f"{FULL_FRAME} 0.5"] == centreline_dice(lost, label)
+    assert found[f"{FIELD_OF_VIEW} 0.5"] == 1.0
+    skeletons = skeleton(lost), skeleton(label)
+    assert centreline_dice(lost, label, left, skeletons) == 1.0
+    assert centreline_dice(lost, label, ~left) < found[f"{FULL_FRAME} 0.5"]
 
 
 def test_centreline_dice_forgives_calibre_but_not_a_lost_branch():

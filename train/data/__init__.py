@@ -2,11 +2,14 @@
 
 from edge_vessel.errors import UsageError
 from train.data.chase_db1 import CHASE_DB1
+from train.data.chase_db1_20_8 import CHASE_DB1_20_8
 from train.data.dataset import DataSet
 from train.data.drive import DRIVE
-from train.data.hrf import HRF
+from train.data.hrf import HRF, HRF_HALF
 
-DATA_SETS: dict[str, DataSet] = {one.name: one for one in (DRIVE, CHASE_DB1, HRF)}
+DATA_SETS: dict[str, DataSet] = {
+    one.name: one for one in (DRIVE, CHASE_DB1, CHASE_DB1_20_8, HRF, HRF_HALF)
+}
 
 
 def find(name: str) -> DataSet:

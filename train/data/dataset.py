@@ -2,9 +2,10 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,13 +15,14 @@ from edge_vessel.sources.images import read_image
 
 @dataclass(frozen=True)
 class Record:
-    """The files of one photograph."""
+    """The files of one photograph, and the scale that `load` brings them to."""
 
     id: str
     image: Path
     label: Path
     fov: Path
     second_label: Path | None = None
+    scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class DataSet:
     """A data set as it is published, and the protocol that the papers use it with.
 
     `list_records(folder, split)` names the files of "train" or "test"; it does not open them.
+    `size` and `window` are in pixels after `scale`.
     """
 
     name: str
@@ -74,6 +77,7 @@ class DataSet:
     vessel_fraction: tuple[float, float]  # plausible share of vessel pixels in the field of view
     list_records: Callable[[Path, str], list[Record]]
     how_to_get: str
+    scale: float = 1.0
 
     def records(self, root: Path, split: str) -> list[Record]:
         """The records of `split` below `root`, in the data set's own order.
@@ -86,7 +90,7 @@ class DataSet:
         folder = root / self.folder
         if not folder.is_dir():
             raise UsageError(f"{folder}: no such folder; {self.how_to_get}")
-        return self.list_records(folder, split)
+        return [replace(one, scale=self.scale) for one in self.list_records(folder, split)]
 
 
 def read_mask(path: Path) -> NDArray[np.bool_]:
@@ -103,20 +107,59 @@ def read_mask(path: Path) -> NDArray[np.bool_]:
 
 
 def load(record: Record) -> Sample:
-    """Reads the photograph, its first label and its field of view.
+    """Reads the photograph, its first label and its field of view, at the record's scale.
 
     Raises:
         UsageError: a file is missing, unreadable or of another size than the photograph.
     """
     image, label, fov = read_image(record.image), read_mask(record.label), read_mask(record.fov)
     for path, mask in ((record.label, label), (record.fov, fov)):
-        if mask.shape != image.shape[:2]:
-            raise UsageError(
-                f"{path}: {mask.shape[1]}x{mask.shape[0]} px, but its photograph "
-                f"{record.image.name} has {image.shape[1]}x{image.shape[0]}; "
-                "take the file of the original distribution"
-            )
-    return Sample(record.id, image, label, fov)
+        _check_size(path, mask, record.image.name, image)
+    if record.scale == 1.0:
+        return Sample(record.id, image, label, fov)
+    return Sample(
+        record.id,
+        np.asarray(_by_area(image, record.scale), np.uint8),
+        _mask_by_area(label, record.scale),
+        _mask_by_area(fov, record.scale),
+    )
+
+
+def load_second_label(record: Record) -> NDArray[np.bool_] | None:
+    """The second observer's label at the record's scale, None where there is none.
+
+    Raises:
+        UsageError: the file is missing, unreadable or of another size than the first label.
+    """
+    if record.second_label is None:
+        return None
+    mask = read_mask(record.second_label)
+    _check_size(record.second_label, mask, record.label.name, read_mask(record.label))
+    return mask if record.scale == 1.0 else _mask_by_area(mask, record.scale)
+
+
+def _check_size(
+    path: Path, mask: NDArray[np.bool_], name: str, other: NDArray[np.uint8] | NDArray[np.bool_]
+) -> None:
+    if mask.shape != other.shape[:2]:
+        raise UsageError(
+            f"{path}: {mask.shape[1]}x{mask.shape[0]} px, but its photograph "
+            f"{name} has {other.shape[1]}x{other.shape[0]}; take the file of the original "
+            "distribution"
+        )
+
+
+def _by_area(
+    values: NDArray[np.uint8] | NDArray[np.float32], scale: float
+) -> NDArray[np.uint8] | NDArray[np.float32]:
+    height, width = (round(side * scale) for side in values.shape[:2])
+    resized = cv2.resize(values, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(resized, values.dtype)
+
+
+def _mask_by_area(mask: NDArray[np.bool_], scale: float) -> NDArray[np.bool_]:
+    """A pixel counts where more than half of its area does."""
+    return np.asarray(_by_area(mask.astype(np.float32), scale) > 0.5, np.bool_)
 
 
 def split_sha256(records: list[Record]) -> str:

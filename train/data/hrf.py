@@ -1,9 +1,12 @@
 """HRF: 45 photographs 3504x2336, 15 each healthy (h), with diabetic retinopathy (dr), glaucoma (g).
 
 Source: Budai et al., "Robust vessel segmentation in fundus images", IJBI 2013. Protocol: the first
-5 of each group for training, the other 30 for test, as in the M2U-Net paper.
+5 of each group for training, the other 30 for test, as in the M2U-Net paper. `hrf_half` is the same
+at half size; the network sees 1744 of its 1752 columns (4 off each side, black in all photographs),
+a multiple of 16.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from train.data.dataset import DataSet, Record, Window
@@ -40,4 +43,12 @@ HRF = DataSet(
     list_records=_list_records,
     how_to_get="download the HRF segmentation data set from the FAU Erlangen pattern recognition "
     "lab and unpack it as HRF/images, HRF/manual1 and HRF/mask",
+)
+
+HRF_HALF = replace(
+    HRF,
+    name="hrf_half",
+    size=(1168, 1752),
+    window=Window(top=0, left=4, height=1168, width=1744),
+    scale=0.5,
 )

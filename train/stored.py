@@ -1,0 +1,119 @@
+"""Evaluations read back from their JSON files."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge_vessel.errors import UsageError
+from train.calibration import Calibration, Reliability, ReliabilityBin
+from train.evaluation import Observer, Scaling
+from train.histogram import Point
+from train.metrics import Scores
+from train.protocol import Row
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One evaluation; what older files lack is empty.
+
+    `data` is what the network was trained on, `model` its name with its options.
+    """
+
+    path: Path
+    checkpoint_sha256: str
+    model: str
+    data: str
+    dataset: str
+    scaling: Scaling
+    rows: tuple[Row, ...]
+    run: dict[str, Any]
+    curves: dict[str, tuple[Point, ...]]
+    second_observer: dict[str, Observer]
+    calibration: Calibration | None
+
+    def row(self, rule: str, region: str, averaging: str) -> Row:
+        """Raises UsageError where the file lacks it."""
+        for one in self.rows:
+            if (one.rule, one.region, one.averaging) == (rule, region, averaging):
+                return one
+        raise UsageError(f"{self.path}: has no row {rule!r}, {region}, {averaging}")
+
+
+def read_all(paths: Sequence[Path]) -> list[Stored]:
+    """Every evaluation of the files and, as `evaluation_*.json`, of the folders; each once.
+
+    Raises:
+        UsageError: a path is missing, holds no evaluation or is none.
+    """
+    files: list[Path] = []
+    for path in paths:
+        inside = sorted(path.glob("evaluation_*.json")) if path.is_dir() else [path]
+        if not inside:
+            raise UsageError(
+                f"{path}: no evaluation_*.json in this folder; write one with "
+                f"`python -m train evaluate --checkpoint {path}/last.ckpt`"
+            )
+        files += inside
+    found: dict[tuple[str, str, Scaling], Stored] = {}
+    for file in files:
+        one = read(file)
+        found.setdefault((one.checkpoint_sha256, one.dataset, one.scaling), one)
+    return list(found.values())
+
+
+def read(path: Path) -> Stored:
+    """One file.
+
+    Raises:
+        UsageError: it is missing or no report of `train evaluate`.
+    """
+    try:
+        content = json.loads(path.read_text())
+        return _stored(path, content)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(
+            f"{path}: not a report of `train evaluate`: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _stored(path: Path, content: dict[str, Any]) -> Stored:
+    run = dict(content.get("run") or {})
+    options = content.get("options") or {}
+    listed = ", ".join(f"{name} {value}" for name, value in sorted(options.items()))
+    return Stored(
+        path,
+        content["checkpoint_sha256"],
+        content["model"] + (f" ({listed})" if listed else ""),
+        str(run.get("data") or content.get("trained_on") or content["dataset"]),
+        content["dataset"],
+        Scaling(**(content.get("scaling") or {})),
+        tuple(Row(**{**row, "scores": Scores(**row["scores"])}) for row in content["rows"]),
+        run,
+        {
+            region: tuple(Point(**point) for point in points)
+            for region, points in (content.get("curves") or {}).items()
+        },
+        {
+            region: Observer(**values)
+            for region, values in (content.get("second_observer") or {}).items()
+        },
+        _calibration(content.get("calibration")),
+    )
+
+
+def _calibration(content: dict[str, Any] | None) -> Calibration | None:
+    if content is None:
+        return None
+    before, after = (
+        Reliability(
+            content[name]["ece"],
+            content[name]["nll"],
+            tuple(ReliabilityBin(**one) for one in content[name]["bins"]),
+        )
+        for name in ("before", "after")
+    )
+    return Calibration(content["temperature"], content["fitted_on"], before, after)
