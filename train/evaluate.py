@@ -182,7 +182,9 @@ def _parser() -> argparse.ArgumentParser:
         help="scale photographs until their fields of view are so wide in the network",
     )
     parse.add_argument("--tile", type=int, metavar="PX", help="slide a window of this size")
-    parse.add_argument("--overlap", type=float, default=0.25, help="of neighbouring windows")
+    parse.add_argument(
+        "--overlap", type=float, default=0.25, help="share of neighbouring windows; 0.5 is safer"
+    )
     parse.add_argument(
         "--calibrate-on",
         choices=("training", "validation"),

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 CALIBRATION_BINS = 15
 _TAIL = np.logspace(-8, -4, 801)[:-1]
-_LAST = 1.0 - np.arange(1, 3) * 2.0**-24  # the largest float32 below 1
+_LAST = 1.0 - np.arange(3) * 2.0**-24  # the largest float32, 1 itself among them
 
 EDGES: NDArray[np.float32] = np.unique(
     np.concatenate(

@@ -28,6 +28,10 @@ class Tiling:
     `size_px` is a multiple of the network's; `overlap` is the share of a window that its neighbour
     sees too, made larger until the step is such a multiple as well: windows then sample the
     photograph as the whole does.
+
+    99 % of what moves a pixel of M2U-Net lies within 96 px and all of it within 190 px, so that
+    windows differ from the whole near their rims. Measured on a photograph of CHASE_DB1: at 544 px
+    and an overlap of 0.25, 0.10 % of all pixels change sides of the threshold; of 0.5, 0.02 %.
     """
 
     size_px: int
@@ -50,9 +54,9 @@ class Tiling:
 def torch_predictor(network: nn.Module, tiling: Tiling | None = None) -> Predictor:
     """(H, W, 3) uint8 RGB of any size -> probability (H, W), both float32 arithmetic.
 
-    Where H or W is no multiple of the network's `multiple`, the photograph is mirrored at its right
-    and lower edges: a black margin stays black, and where the frame cuts the fundus off, vessels go
-    on and no edge arises that could be taken for one.
+    Where H or W is no multiple of the network's `multiple`, the photograph is mirrored at its
+    edges: a black margin stays black, and where the frame cuts the fundus off, vessels go on and no
+    edge arises that could be taken for one.
 
     Raises:
         UsageError: the tiling does not suit the network.
@@ -74,15 +78,18 @@ def torch_predictor(network: nn.Module, tiling: Tiling | None = None) -> Predict
 
     def predict(image: NDArray[np.uint8]) -> NDArray[np.float32]:
         height, width = image.shape[:2]
-        below, right = -height % multiple, -width % multiple
-        if below or right:
-            padded = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REFLECT_101)
+        rows, columns = -height % multiple, -width % multiple
+        top, left = rows // 2, columns // 2
+        if rows or columns:
+            padded = cv2.copyMakeBorder(
+                image, top, rows - top, left, columns - left, cv2.BORDER_REFLECT_101
+            )
             image = np.asarray(padded, np.uint8)
         device = next((one.device for one in network.parameters()), torch.device("cpu"))
         with torch.inference_mode():
             logits = forward(torch.from_numpy(normalise(image))[None].to(device))
             probability: NDArray[np.float32] = torch.sigmoid(logits)[0, 0].cpu().numpy()
-        return probability[:height, :width]
+        return probability[top : top + height, left : left + width]
 
     return predict
 

@@ -40,7 +40,9 @@ def test_thresholds_are_edges_and_split_float32_exactly():
 
 
 def test_the_ends_have_bins():
-    assert quantise(np.array([0.0, 1.0], np.float32)).tolist() == [0, len(EDGES)]
+    below = np.nextafter(np.float32(1), np.float32(0))
+    found = quantise(np.array([0.0, below, 1.0], np.float32))
+    assert found.tolist() == [0, len(EDGES) - 1, len(EDGES)]
 
 
 def test_a_threshold_that_no_bin_knows_is_refused():
