@@ -1,18 +1,22 @@
 """Photographs in memory, split into training and validation."""
 
-from collections.abc import Iterator
-
+import cv2
 import lightning as L
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from edge_vessel.errors import UsageError
 from train import data as registry
-from train.data.dataset import Record, Sample, load
+from train.augmentation.offline import enlarge
+from train.crops import CropOptions, RandomCrops
+from train.data.dataset import DataSet, Record, Sample, load, split_sha256
 from train.data.root import data_root
+from train.sampler import EpochShuffle
 from train.seed import run_seed
+
+Item = tuple[Tensor, Tensor]
 
 
 def split_validation(
@@ -24,49 +28,33 @@ def split_validation(
     return fit, [record for index, record in enumerate(records) if index in chosen]
 
 
-class InMemory(Dataset[tuple[Tensor, Tensor]]):
-    """Items: image (3, H, W) uint8 RGB, label (1, H, W) uint8 of 0 and 1."""
+class InMemory(Dataset[Item]):
+    """Items: image (3, H, W) uint8 RGB, label (1, H, W) uint8 of 0 and 255."""
 
     def __init__(self, samples: list[Sample]) -> None:
         self.images = [torch.from_numpy(s.image.transpose(2, 0, 1).copy()) for s in samples]
-        self.labels = [torch.from_numpy(s.label[None].astype(np.uint8)) for s in samples]
+        self.labels = [torch.from_numpy(s.label[None].astype(np.uint8) * 255) for s in samples]
 
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, index: int) -> Item:
+        index %= len(self)  # of `EpochShuffle`: the epoch is in it too
         return self.images[index], self.labels[index]
 
 
-class EpochShuffle(Sampler[int]):
-    """A permutation that depends on the seed and the epoch alone, so that a resumed run sees the
-    photographs in the order in which an unbroken one does. Lightning calls `set_epoch`."""
-
-    def __init__(self, length: int, seed: int) -> None:
-        self._length = length
-        self._seed = seed
-        self._epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        self._epoch = epoch
-
-    def __len__(self) -> int:
-        return self._length
-
-    def __iter__(self) -> Iterator[int]:
-        random = np.random.default_rng((self._seed, self._epoch))
-        return iter(random.permutation(self._length).tolist())
-
-
 class FundusDataModule(L.LightningDataModule):
-    """One data set, cropped to its protocol's window.
+    """One or several data sets, whole windows of their protocols or random crops.
 
     Args:
-        dataset: a name of `train.data`.
+        dataset: a name of `train.data`, or several joined by "+".
         root: the folder that holds the data sets; EDGE_VESSEL_DATA when empty.
-        batch_size: photographs a step.
-        validation: photographs taken out of the training set.
+        batch_size: photographs or crops a step.
+        validation: photographs taken out of each training set.
         split_seed: chooses them.
+        crops: cuts random crops; whole windows when empty.
+        offline: adds the 24 variants of the SKU-Net paper to each photograph.
+        workers: processes that cut and augment.
     """
 
     def __init__(
@@ -76,32 +64,91 @@ class FundusDataModule(L.LightningDataModule):
         batch_size: int = 2,
         validation: int = 2,
         split_seed: int = 0,
+        crops: CropOptions | None = None,
+        offline: bool = False,
+        workers: int = 0,
     ) -> None:
         super().__init__()
-        self.dataset = registry.find(dataset)
+        self.names = dataset.split("+")
+        self.datasets = [registry.find(name) for name in self.names]
         self.root = root
         self.batch_size = batch_size
         self.validation = validation
         self.split_seed = split_seed
+        self.crops = crops
+        self.offline = offline
+        self.workers = workers
 
     def setup(self, stage: str) -> None:
-        records = self.dataset.records(data_root(self.root), "train")
-        if self.validation >= len(records):
+        root = data_root(self.root)
+        self.fit_ids: dict[str, list[str]] = {}
+        self.validation_ids: dict[str, list[str]] = {}
+        self.sha256 = {one.name: split_sha256(one.records(root, "train")) for one in self.datasets}
+        groups, held_out = [], []
+        for one in self.datasets:
+            records = one.records(root, "train")
+            if self.validation >= len(records):
+                raise UsageError(
+                    f"--data.validation {self.validation} leaves nothing of "
+                    f"{len(records)} records of {one.name}"
+                )
+            fit, kept = split_validation(records, self.validation, self.split_seed)
+            self.fit_ids[one.name] = [record.id for record in fit]
+            self.validation_ids[one.name] = [record.id for record in kept]
+            groups.append(self._load(one, fit))
+            held_out.append(self._load(one, kept))
+        self._fit = self._training(groups)
+        self._validation = InMemory([_for_watching(s) for group in held_out for s in group])
+
+    def _training(self, groups: list[list[Sample]]) -> InMemory | RandomCrops:
+        if self.crops is not None:
+            return RandomCrops(groups, self.crops, run_seed())
+        samples = [sample for group in groups for sample in group]
+        sizes = {sample.label.shape for sample in samples}
+        if len(sizes) > 1:
             raise UsageError(
-                f"--data.validation {self.validation} leaves nothing of {len(records)} records"
+                f"--data.dataset {'+'.join(self.names)}: windows of several sizes; set --data.crops"
             )
-        fit, held_out = split_validation(records, self.validation, self.split_seed)
-        self.fit_ids = [record.id for record in fit]
-        self.validation_ids = [record.id for record in held_out]
-        self._fit = self._load(fit)
-        self._validation = self._load(held_out)
+        return InMemory(enlarge(samples) if self.offline else samples)
 
-    def _load(self, records: list[Record]) -> InMemory:
-        return InMemory([load(record).crop(self.dataset.window) for record in records])
+    def _load(self, dataset: DataSet, records: list[Record]) -> list[Sample]:
+        return [load(record).crop(dataset.window) for record in records]
 
-    def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
-        order = EpochShuffle(len(self._fit), run_seed())
-        return DataLoader(self._fit, self.batch_size, sampler=order, drop_last=True)
+    def train_dataloader(self) -> DataLoader[Item]:
+        trainer = self.trainer
+        rank, world = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+        return DataLoader(
+            self._fit,
+            self.batch_size,
+            sampler=EpochShuffle(len(self._fit), run_seed(), rank, world),
+            drop_last=True,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+            worker_init_fn=_one_thread,
+        )
 
-    def val_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
+    def val_dataloader(self) -> DataLoader[Item]:
         return DataLoader(self._validation, 1)
+
+
+def _one_thread(_: int) -> None:
+    """A worker is one of many: OpenCV's own threads would only get into their way."""
+    cv2.setNumThreads(0)
+
+
+_WATCHED_PX = 1088
+
+
+def _for_watching(sample: Sample) -> Sample:
+    """The photograph at a size whose validation does not hold up training: HRF's is halved."""
+    height, width = sample.label.shape
+    if height <= _WATCHED_PX:
+        return sample
+    scale = _WATCHED_PX / height
+    size = (round(width * scale / 16) * 16, _WATCHED_PX)
+    image = np.asarray(cv2.resize(sample.image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    masks = [
+        cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5
+        for mask in (sample.label, sample.fov)
+    ]
+    return Sample(sample.id, image, *masks)

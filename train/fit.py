@@ -9,6 +9,7 @@ from lightning.pytorch.cli import LightningCLI
 from edge_vessel.errors import UsageError
 from train.datamodule import FundusDataModule
 from train.module import SegmentationModule
+from train.run_record import RunRecord
 
 _SHORT = {
     "--data": "--data.root",
@@ -51,12 +52,17 @@ def fit(arguments: list[str]) -> None:
         if not last.exists():
             raise UsageError(f"{last}: nothing to resume: start without --resume")
         rest += ["--ckpt_path", str(last)]
-    checkpoints = ModelCheckpoint(
+    # "last" first: a run is continued from it. "best" is by the validation photographs.
+    last_one = ModelCheckpoint(
+        dirpath=output, filename="last", enable_version_counter=False, save_on_train_epoch_end=True
+    )
+    best_one = ModelCheckpoint(
         dirpath=output,
-        filename="epoch{epoch:03d}",
-        auto_insert_metric_name=False,
-        save_last=True,
-        save_on_train_epoch_end=True,
+        filename="best",
+        monitor="val_dice",
+        mode="max",
+        enable_version_counter=False,
+        save_on_train_epoch_end=False,
     )
     logger = {
         "class_path": "lightning.pytorch.loggers.CSVLogger",
@@ -68,8 +74,9 @@ def fit(arguments: list[str]) -> None:
         FundusDataModule,
         args=["fit", *rest],
         trainer_defaults={
-            "callbacks": [checkpoints],
+            "callbacks": [last_one, best_one, RunRecord()],
             "logger": logger,
+            "use_distributed_sampler": False,  # `train.sampler` shares the items out
             "default_root_dir": str(output),
         },
         save_config_kwargs={"overwrite": True},

@@ -1,6 +1,6 @@
 """The training step: augmentation, loss, optimiser, and Dice on the validation images."""
 
-from typing import Any
+from pathlib import Path
 
 import lightning as L
 import torch
@@ -8,44 +8,84 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torchmetrics.classification import BinaryF1Score
 
+from edge_vessel.errors import UsageError
 from edge_vessel.preprocessing import OFFSET, SCALE
-from train import encoder_weights
-from train.augmentation import PaperAugmentation
-from train.losses import bce_jaccard
+from train import encoder_weights, losses
+from train.augmentation import on_batches
+from train.distillation import Teachers
 from train.models import create
+from train.models.checkpoint import load_checkpoint
+from train.schedules import schedule
 from train.seed import run_seed
+
+OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
 class SegmentationModule(L.LightningModule):
-    """A network of `train.models` with the paper's loss and augmentations.
+    """A network of `train.models` in training.
 
     Args:
         model: a name of `train.models`.
+        model_options: arguments of its class, such as DropBlock's `keep_rate`.
         encoder_weights: a file of ImageNet weights with torchvision's key names, "torchvision" to
             download torchvision's own, or none to start from scratch.
-        learning_rate: of AdamW at the start; it falls to zero along a half cosine.
-        weight_decay: of AdamW.
-        jaccard_weight: the share of 1 - J in the loss.
+        start_from: a checkpoint of the same network to start from.
+        loss: a name of `train.losses`.
+        augmentation: a name of `train.augmentation.BATCH_AUGMENTATIONS`.
+        optimiser: "adamw" or "adam".
+        learning_rate: at the start.
+        weight_decay: of the optimiser.
+        schedule: a name of `train.schedules`.
+        cycles: of the schedule "cyclical".
+        teachers: checkpoints whose mean probability is learnt beside the labels.
+        distillation: the share of that in the loss, the labels' is the rest.
     """
 
     def __init__(
         self,
         model: str = "m2unet",
+        model_options: dict[str, float] | None = None,
         encoder_weights: str | None = None,
+        start_from: str | None = None,
+        loss: str = "bce_jaccard",
+        augmentation: str = "paper",
+        optimiser: str = "adamw",
         learning_rate: float = 1e-3,
         weight_decay: float = 1e-2,
-        jaccard_weight: float = 0.3,
+        schedule: str = "cosine",
+        cycles: int = 20,
+        teachers: list[str] | None = None,
+        distillation: float = 0.5,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
-        self.network = create(model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.augmentation = PaperAugmentation()
+        self.network = create(model, **(model_options or {})).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.loss = losses.find(loss)
+        self.augmentation = on_batches(augmentation)
+        # In a tuple, out of the module's own weights: the teachers have files of their own.
+        self._teachers = (Teachers(teachers),) if teachers else ()
         self.validation_dice = BinaryF1Score()
+        if optimiser not in OPTIMISERS:
+            known = ", ".join(OPTIMISERS)
+            raise UsageError(f"unknown optimiser {optimiser!r}; known: {known}")
 
     def on_fit_start(self) -> None:
-        source = self.hparams["encoder_weights"]
-        if source and self.trainer.ckpt_path is None:
-            encoder_weights.load_into(self.network, source)
+        for teachers in self._teachers:
+            teachers.to(self.device)
+        if self.trainer.ckpt_path is not None:
+            return
+        if self.hparams["encoder_weights"]:
+            encoder_weights.load_into(self.network, self.hparams["encoder_weights"])
+        if self.hparams["start_from"]:
+            self.network.load_state_dict(self._start().state_dict())
+
+    def _start(self) -> torch.nn.Module:
+        found = load_checkpoint(Path(self.hparams["start_from"]))
+        if found.name != self.hparams["model"]:
+            raise UsageError(
+                f"{self.hparams['start_from']}: holds {found.name}, not {self.hparams['model']}"
+            )
+        return found.network
 
     def on_train_batch_start(self, batch: object, batch_idx: int) -> None:
         # One seed a step and device, so that a resumed run goes on as an unbroken one does.
@@ -53,34 +93,42 @@ class SegmentationModule(L.LightningModule):
 
     def forward(self, image: Tensor) -> Tensor:
         """image (N, 3, H, W) float32 in [0, 1] -> logits (N, 1, H, W)."""
-        scaled = image * (255.0 * SCALE) + OFFSET
-        logits: Tensor = self.network(scaled.contiguous(memory_format=torch.channels_last))
+        logits: Tensor = self.network(_scaled(image))
         return logits
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
         image, label = batch
         with torch.autocast(self.device.type, enabled=False):
-            image, label = self.augmentation(image.float() / 255.0, label.float())
-        loss = bce_jaccard(self(image), label, self.hparams["jaccard_weight"])
+            image, label = self.augmentation(image.float() / 255.0, label.float() / 255.0)
+        image = _scaled(image)
+        stages = getattr(self.network, "training_logits", lambda x: (self.network(x),))(image)
+        loss = torch.stack([self.loss(logits, label) for logits in stages]).sum()
+        for teachers in self._teachers:
+            share = self.hparams["distillation"]
+            soft = losses.bce(stages[-1], teachers(image))
+            loss = (1.0 - share) * loss + share * soft
         self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True)
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
         image, label = batch
-        logits = self(image.float() / 255.0)
-        self.validation_dice(torch.sigmoid(logits), label)
-        self.log("val_loss", bce_jaccard(logits, label, self.hparams["jaccard_weight"]))
+        logits, label = self(image.float() / 255.0), label.float() / 255.0
+        self.validation_dice(torch.sigmoid(logits), label.int())
+        self.log("val_loss", self.loss(logits, label), sync_dist=True)
         self.log("val_dice", self.validation_dice, prog_bar=True)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        optimiser = torch.optim.AdamW(
+        optimiser = OPTIMISERS[self.hparams["optimiser"]](
             self.network.parameters(),
             lr=self.hparams["learning_rate"],
             weight_decay=self.hparams["weight_decay"],
         )
         steps = int(self.trainer.estimated_stepping_batches)
-        scheduler: Any = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-        return {
-            "optimizer": optimiser,
-            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
-        }
+        found = schedule(self.hparams["schedule"], optimiser, steps, self.hparams["cycles"])
+        return {"optimizer": optimiser, "lr_scheduler": found}  # type: ignore[typeddict-item]
+
+
+def _scaled(image: Tensor) -> Tensor:
+    """What the network sees of an image in [0, 1]."""
+    scaled: Tensor = image * (255.0 * SCALE) + OFFSET
+    return scaled.contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,41 @@
+"""How the learning rate goes, by name."""
+
+from typing import Any
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import (
+    ConstantLR,
+    CosineAnnealingLR,
+    CosineAnnealingWarmRestarts,
+    ReduceLROnPlateau,
+)
+
+from edge_vessel.errors import UsageError
+
+SCHEDULES = ("constant", "cosine", "cyclical", "plateau")
+
+
+def schedule(name: str, optimiser: Optimizer, steps: int, cycles: int) -> dict[str, Any]:
+    """The schedule of that name in the form that Lightning takes.
+
+    Args:
+        name: "constant"; "cosine", half a cosine down to 0 over the run; "cyclical", `cycles` of
+            these one after another down to 1e-8 (Galdran et al. 2022, section 3); "plateau", a
+            tenth whenever the validation loss has not fallen for ten checks.
+        steps: optimiser steps of the whole run.
+
+    Raises:
+        UsageError: the name is not in the registry.
+    """
+    if name == "plateau":
+        found: Any = ReduceLROnPlateau(optimiser, factor=0.1, patience=10)
+        return {"scheduler": found, "monitor": "val_loss", "strict": False}
+    if name == "cosine":
+        found = CosineAnnealingLR(optimiser, steps)
+    elif name == "cyclical":
+        found = CosineAnnealingWarmRestarts(optimiser, max(1, steps // cycles), eta_min=1e-8)
+    elif name == "constant":
+        found = ConstantLR(optimiser, factor=1.0)
+    else:
+        raise UsageError(f"unknown schedule {name!r}; known: {', '.join(SCHEDULES)}")
+    return {"scheduler": found, "interval": "step"}
