@@ -67,7 +67,7 @@ def from_checkpoint(path: Path, size: Size, evaluation: Path | None) -> Source:
             name,
             parameters(network),
             multiply_adds(network, *size),
-            training_data=f"{report['dataset']} training",
+            training_data=f"{_trained_on(report)} training",
             split_sha256=report["training_split_sha256"],
         ),
         Output(threshold, _A_PRIORI),
@@ -107,6 +107,12 @@ def from_onnx(path: Path, size: Size, threshold: float | None, logits: bool) -> 
         Output(threshold, "given by hand"),
         (),
     )
+
+
+def _trained_on(report: dict[str, Any]) -> str:
+    """The data sets of the checkpoint's own run; older checkpoints do not name them."""
+    run = report.get("run") or {}
+    return str(run.get("data") or report.get("trained_on") or report["dataset"])
 
 
 def _read_report(path: Path, checkpoint: Path) -> dict[str, Any]:

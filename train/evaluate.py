@@ -74,8 +74,12 @@ def _measure(
     scaling = _scaling(options, training, [record for _, record in records])
     tiling = None if scaling.tile_px is None else Tiling(scaling.tile_px, options.overlap)
     predict = torch_predictor(checkpoint.network.to(device), tiling)
-    train = [one for one, _ in _counted(predict, records, scaling, "train")]
-    fitted = _fitted(train, options.calibrate_on, checkpoint, training)
+    counted = [one for one, _ in _counted(predict, records, scaling, "train")]
+    train = [
+        [one for one, (owner, _) in zip(counted, records, strict=True) if owner is one_set]
+        for one_set in training
+    ]
+    fitted = _fitted(counted, options.calibrate_on, checkpoint, training)
     tests = [(dataset, record) for record in dataset.records(root, "test")]
     found = list(_counted(predict, tests, scaling, "test"))
     test, kept = [one for one, _ in found], [one for _, one in found]

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import lightning as L
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.cli import LightningCLI
+from lightning.pytorch.cli import LightningCLI, SaveConfigCallback
 
+from edge_vessel.atomic import write_file
 from edge_vessel.errors import UsageError
 from train.datamodule import FundusDataModule
 from train.module import SegmentationModule
@@ -16,6 +18,17 @@ _SHORT = {
     "--seed": "--seed_everything",
     "--encoder-weights": "--model.encoder_weights",
 }
+
+
+class SaveConfig(SaveConfigCallback):
+    """Writes the run's whole configuration, defaults included, as `config.yaml` beside its
+    checkpoints rather than among the logger's files."""
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        if trainer.is_global_zero:
+            Path(trainer.default_root_dir).mkdir(parents=True, exist_ok=True)
+            content = self.parser.dump(self.config, skip_none=False)
+            write_file(Path(trainer.default_root_dir) / "config.yaml", content.encode())
 
 
 def _parts(argument: str) -> list[str]:
@@ -79,5 +92,5 @@ def fit(arguments: list[str]) -> None:
             "use_distributed_sampler": False,  # `train.sampler` shares the items out
             "default_root_dir": str(output),
         },
-        save_config_kwargs={"overwrite": True},
+        save_config_callback=SaveConfig,
     )

@@ -97,13 +97,23 @@ def summed(counted: Sequence[Counted], region: str) -> Histogram:
     return reduce(add, (one.regions[region] for one in counted))
 
 
-def thresholds(train: Sequence[Counted], test: Sequence[Counted]) -> dict[tuple[str, str], float]:
-    """By (region, rule); each region has its own best ones."""
+def alike(sets: Sequence[Histogram]) -> Histogram:
+    """Several data sets as one in which each weighs the same; a single one as it is."""
+    return sets[0] if len(sets) == 1 else reduce(add, (one.weighed() for one in sets))
+
+
+def thresholds(
+    train: Sequence[Sequence[Counted]], test: Sequence[Counted]
+) -> dict[tuple[str, str], float]:
+    """By (region, rule); each region has its own best ones.
+
+    `train` holds the photographs of each training set; several sets weigh the same.
+    """
     return {
         (region, rule): value
         for region in (FULL_FRAME, FIELD_OF_VIEW)
         for rule, value in (
-            (A_PRIORI, best_threshold(summed(train, region))),
+            (A_PRIORI, best_threshold(alike([summed(one, region) for one in train]))),
             (FIXED, 0.5),
             (A_POSTERIORI, best_threshold(summed(test, region))),
         )

@@ -16,7 +16,15 @@ from train.metrics import (
     score,
     skeleton,
 )
-from train.protocol import FIELD_OF_VIEW, FULL_FRAME, centrelines, count, summed, thresholds
+from train.protocol import (
+    A_PRIORI,
+    FIELD_OF_VIEW,
+    FULL_FRAME,
+    centrelines,
+    count,
+    summed,
+    thresholds,
+)
 
 
 def _prediction(probability, label, fov=None) -> Prediction:
@@ -66,7 +74,7 @@ def test_best_threshold_separates():
 
 def test_thresholds_of_the_training_set_do_not_look_at_the_test_set():
     train, test = _prediction([[0.3, 0.6]], [[0, 1]]), _prediction([[0.7, 0.9]], [[0, 1]])
-    at = thresholds([count(train)[0]], [count(test)[0]])
+    at = thresholds([[count(train)[0]]], [count(test)[0]])
     found = {rule.partition(":")[0]: value for (region, rule), value in at.items()}
     assert found == {"a priori": 0.31, "fixed": 0.5, "a posteriori": 0.71}
 
@@ -125,3 +133,14 @@ def test_loss_of_a_perfect_map_vanishes():
     label = (torch.rand(1, 1, 8, 8) > 0.5).float()
     assert bce_jaccard((2 * label - 1) * 50, label).item() == pytest.approx(0.0, abs=1e-5)
     assert bce_jaccard(-(2 * label - 1) * 50, label).item() > 10
+
+
+def test_several_training_sets_weigh_the_same_however_large_they_are():
+    # The large set alone would choose a threshold above 0.6, the small one below 0.4.
+    large = _prediction([[0.6, 0.8] * 500], [[0, 1] * 500])
+    small = _prediction([[0.1, 0.4, 0.1, 0.1]], [[0, 1, 0, 0]])
+    sets = [[count(large)[0]], [count(small)[0]]]
+    together = thresholds(sets, [count(small)[0]])[FULL_FRAME, A_PRIORI]
+    one_set = thresholds([[*sets[0], *sets[1]]], [count(small)[0]])[FULL_FRAME, A_PRIORI]
+    assert one_set > 0.6
+    assert together <= 0.4

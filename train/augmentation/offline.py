@@ -1,8 +1,8 @@
 """24 fixed variants of each photograph, made once: SKU-Net's larger training set.
 
 The paper trains on 24 variants, 21 in colour and 3 in grey. Which they are is our reading: turns by
-every 30 degrees, the three mirror images, and lighter, darker, harder, softer, stronger, paler and
-noisier photographs, then grey ones, one as it is and two mirrored.
+every 30 degrees, both mirror images, and lighter, darker, harder, softer, stronger, paler, noisier
+and blurred photographs, then grey ones, one as it is and two mirrored.
 """
 
 from collections.abc import Callable
@@ -63,6 +63,10 @@ def _noise(sigma: float) -> Change:
     return _tone(lambda x: x + draw.normal(0.0, sigma, x.shape).astype(np.float32))
 
 
+def _blur(sigma: float) -> Change:
+    return _tone(lambda x: np.asarray(cv2.GaussianBlur(x, (0, 0), sigma), np.float32))
+
+
 def _luma(x: NDArray[np.float32]) -> NDArray[np.float32]:
     return (x @ np.array([0.299, 0.587, 0.114], np.float32))[..., None]
 
@@ -73,7 +77,6 @@ COLOUR: tuple[Change, ...] = (
     *(_turn(degrees) for degrees in range(30, 360, 30)),
     _mirror(1),
     _mirror(0),
-    _mirror(0, 1),
     _tone(lambda x: x * np.float32(1.25)),
     _tone(lambda x: x * np.float32(0.75)),
     _contrast(1.3),
@@ -81,6 +84,7 @@ COLOUR: tuple[Change, ...] = (
     _saturation(1.3),
     _saturation(0.7),
     _noise(8.0),
+    _blur(1.0),
 )
 GREY: tuple[Change, ...] = (
     _GREY,

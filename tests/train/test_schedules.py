@@ -1,0 +1,87 @@
+"""Learning rates step by step, teachers, losses by name."""
+
+import pytest
+import torch
+from torch import nn
+
+from edge_vessel.errors import UsageError
+from train import losses
+from train.distillation import Teachers
+from train.models import create
+from train.models.checkpoint import Checkpoint, save_slim
+from train.schedules import schedule
+
+
+def _rates(name: str, steps: int, cycles: int = 1) -> list[float]:
+    optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.01)
+    scheduler = schedule(name, optimiser, steps, cycles)["scheduler"]
+    rates = []
+    for _ in range(steps):
+        rates.append(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        scheduler.step()
+    return rates
+
+
+def test_constant_stays_and_cosine_falls_to_nothing():
+    assert _rates("constant", 5) == [0.01] * 5
+    rates = _rates("cosine", 100)
+    assert rates[50] == pytest.approx(0.005)
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] < 1e-5
+
+
+def test_cyclical_begins_anew_each_cycle_and_ends_low():
+    rates = _rates("cyclical", 60, cycles=3)
+    assert [rates[i] for i in (0, 20, 40)] == pytest.approx([0.01] * 3)
+    assert [rates[i] for i in (10, 30, 50)] == pytest.approx([0.005] * 3, rel=1e-3)
+    assert max(rates[19], rates[39], rates[59]) < 1e-4
+
+
+def test_plateau_watches_the_validation_loss():
+    optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.01)
+    found = schedule("plateau", optimiser, 10, 1)
+    assert found["monitor"] == "val_loss"
+    for _ in range(12):
+        found["scheduler"].step(1.0)
+    assert optimiser.param_groups[0]["lr"] == pytest.approx(0.001)
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: _rates("warm", 1), "unknown schedule 'warm'; known: constant, cosine"),
+        (lambda: losses.find("focal"), "unknown loss 'focal'; known: bce, bce_jaccard"),
+    ],
+)
+def test_unknown_names_list_the_known(call, says):
+    with pytest.raises(UsageError, match=says):
+        call()
+
+
+def test_jbce_is_bce_plus_a_share_of_one_minus_j():
+    logits = torch.tensor([[[[0.0, 2.0]]]])
+    label = torch.tensor([[[[0.0, 1.0]]]])
+    p = torch.sigmoid(logits).flatten()
+    bce = -(torch.log(1 - p[0]) + torch.log(p[1])) / 2
+    j = p[1] / (p.sum() + 1.0 - p[1])
+    assert losses.bce(logits, label).item() == pytest.approx(bce.item(), rel=1e-6)
+    expected = bce + 0.3 * (1 - j)
+    assert losses.bce_jaccard(logits, label).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_teachers_give_their_mean_probability_and_do_not_learn(tmp_path):
+    image = torch.rand(2, 3, 32, 32) * 2 - 1
+    expected = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        network = create("wnet_unet").eval()
+        save_slim(tmp_path / f"{seed}.ckpt", Checkpoint("wnet_unet", network))
+        with torch.inference_mode():
+            expected.append(torch.sigmoid(network(image)))
+    teachers = Teachers([str(tmp_path / f"{seed}.ckpt") for seed in (0, 1)]).train()
+    found = teachers(image)
+    assert torch.allclose(found, (expected[0] + expected[1]) / 2, atol=1e-5)
+    assert not found.requires_grad
+    assert not any(p.requires_grad for p in teachers.parameters())
+    assert not any(one.training for one in teachers.networks.modules())
