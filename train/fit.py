@@ -1,5 +1,6 @@
 """`python -m train fit`: Lightning's command line with the flags that the whole package shares."""
 
+import warnings
 from pathlib import Path
 
 import lightning as L
@@ -81,6 +82,8 @@ def fit(arguments: list[str]) -> None:
         "class_path": "lightning.pytorch.loggers.CSVLogger",
         "init_args": {"save_dir": str(output), "name": "curves"},
     }
+    # Its advice is for notebooks: the processes of several GPUs are started with our own argv.
+    warnings.filterwarnings("ignore", message="LightningCLI's args parameter")
     torch.set_float32_matmul_precision("high")
     LightningCLI(
         SegmentationModule,

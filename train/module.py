@@ -107,7 +107,7 @@ class SegmentationModule(L.LightningModule):
             share = self.hparams["distillation"]
             soft = losses.bce(stages[-1], teachers(image))
             loss = (1.0 - share) * loss + share * soft
-        self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True)
+        self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, sync_dist=True)
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:

@@ -1,6 +1,7 @@
 """Training as a user runs it: a process, killed and resumed."""
 
 import csv
+import json
 import os
 import signal
 import subprocess
@@ -10,8 +11,14 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
-from train.models.checkpoint import load_network
+from train.crops import CropOptions
+from train.datamodule import FundusDataModule
+from train.models import create
+from train.models.checkpoint import Checkpoint, load_checkpoint, load_network, save_slim
+from train.module import SegmentationModule
+from train.schedules import schedule
 
 pytestmark = [pytest.mark.data, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -64,6 +71,78 @@ def test_a_killed_run_resumed_ends_where_an_unbroken_one_does(data, tmp_path):
         epochs_run = [row["epoch"] for row in csv.DictReader(file)]
     assert epochs_run[-1] == "3"
     assert "0" not in epochs_run, "it began anew"
+    _says_what_it_was(tmp_path / "whole")
+
+
+def _says_what_it_was(output: Path) -> None:
+    record = json.loads((output / "run.json").read_text())
+    run = load_checkpoint(output / "last.ckpt").run
+    assert {name: run[name] for name in record} == record
+    assert (run["model"], run["data"], run["seed"], run["epochs"]) == ("m2unet", "drive", 7, 4)
+    assert run["images_seen"] == 4 * 2
+    assert len(record["fit"]["drive"]) == 2
+    assert len(record["data_sha256"]["drive"]) == 64
+    config = yaml.safe_load((output / "config.yaml").read_text())
+    assert config["model"]["schedule"] == "cosine", "defaults belong to the record"
+
+
+SMALL_CONFIG = """
+model: {model: wnet_unet, loss: bce, augmentation: none, schedule: constant, optimiser: adam}
+data: {dataset: drive, batch_size: 2, validation: 17, crops: {size_px: 64, count: 16}}
+trainer: {max_epochs: 1, enable_progress_bar: false, log_every_n_steps: 1}
+"""
+
+
+def test_two_processes_share_the_crops(data, tmp_path):
+    config = tmp_path / "small.yaml"
+    config.write_text(SMALL_CONFIG)
+    launch = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--standalone"]
+    launch += ["--nproc_per_node", "2", "-m", "train", "fit", "--config", str(config)]
+    launch += ["--data", str(data), "--output", str(tmp_path / "run"), "--seed", "3"]
+    done = _run([*launch, "--trainer.accelerator=cpu", "--trainer.devices=2"])
+    assert done.returncode == 0, done.stderr
+    run = load_checkpoint(tmp_path / "run" / "last.ckpt").run
+    assert (run["processes"], run["images_seen"]) == (2, 16)
+    with (tmp_path / "run" / "curves" / "version_0" / "metrics.csv").open() as file:
+        assert {row["step"] for row in csv.DictReader(file)} == {"3"}, "4 steps of 2 x 2 crops"
+
+
+def test_several_data_sets_a_teacher_and_averaged_weights(data, tmp_path):
+    """A run from a start of its own, taught by that start: what `m2unet_fundus` asks for."""
+    config = tmp_path / "small.yaml"
+    config.write_text(SMALL_CONFIG)
+    teacher = tmp_path / "teacher.ckpt"
+    torch.manual_seed(0)
+    save_slim(teacher, Checkpoint("wnet_unet", create("wnet_unet")))
+    command = [sys.executable, "-W", "ignore", "-m", "train", "fit", "--config", str(config)]
+    command += ["--data", str(data)]
+    command += ["--data.dataset=drive+chase_db1", "--data.validation=7", "--data.crops.camera=true"]
+    command += [f"--model.start_from={teacher}", f"--model.teachers=[{teacher}]"]
+    averaging = "lightning.pytorch.callbacks.EMAWeightAveraging"
+    average = [f"--trainer.callbacks={averaging}", "--trainer.callbacks.decay=0.9"]
+    done = _run([*command, *average, "--output", str(tmp_path / "run")])
+    assert done.returncode == 0, done.stderr
+    found = load_checkpoint(tmp_path / "run" / "last.ckpt")
+    assert found.run["data"] == "drive+chase_db1"
+    assert load_checkpoint(tmp_path / "run" / "best.ckpt").run["epochs"] == 1
+    before = load_checkpoint(teacher).network.state_dict()
+    moved = [not torch.equal(before[name], now) for name, now in _weights(tmp_path / "run").items()]
+    assert any(moved)
+    other = _run([*command, "--model.model=wnet", "--output", str(tmp_path / "other")])
+    assert other.returncode == 2, other.stderr
+    assert "holds wnet_unet, not wnet" in other.stderr
+
+
+@pytest.mark.parametrize("path", sorted(Path("train/configs").glob("*.yaml")), ids=lambda p: p.stem)
+def test_every_configuration_names_what_there_is(path):
+    config = yaml.safe_load(path.read_text())
+    assert path.stem.startswith(config["model"]["model"] + "_")
+    datamodule = {**config["data"]}
+    crops = datamodule.pop("crops", None)
+    FundusDataModule(**datamodule, crops=CropOptions(**crops) if crops else None)
+    module = SegmentationModule(**config["model"])
+    rates = schedule(module.hparams["schedule"], torch.optim.SGD(module.parameters(), 0.1), 100, 2)
+    assert rates["scheduler"] is not None
 
 
 @pytest.mark.parametrize(
@@ -75,6 +154,10 @@ def test_a_killed_run_resumed_ends_where_an_unbroken_one_does(data, tmp_path):
         (["--encoder-weights", "none.pth"], "none.pth: no such weights file"),
         (["--output", "--resume"], "--output needs a value"),
         (["--resume"], "nothing to resume"),
+        (["--model.start_from", "none.ckpt"], "none.ckpt: no such checkpoint"),
+        (["--model.loss", "focal"], "unknown loss 'focal'; known: bce, bce_jaccard"),
+        (["--model.optimiser", "sgd"], "unknown optimiser 'sgd'; known: adam, adamw"),
+        (["--data.dataset", "drive+chase_db1"], "leaves nothing of 8 records of chase_db1"),
         (["--data=nowhere"], "nowhere: no such folder"),
     ],
 )
