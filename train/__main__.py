@@ -1,4 +1,4 @@
-"""`python -m train fit | evaluate | report | calibrate | slim | check-data`."""
+"""`python -m train fit | evaluate | report | calibrate | slim | networks | check-data`."""
 
 import sys
 
@@ -10,6 +10,7 @@ USAGE = """usage: python -m train COMMAND ...
   report      evaluations as one table: seeds, data sets, curves
   calibrate   fold a temperature into a checkpoint, so that 0.8 means 8 in 10
   slim        a checkpoint without optimiser, to keep or to compile
+  networks    parameters and multiply-adds of each network
   check-data  say what is missing, damaged or mislabelled
 """
 
@@ -38,6 +39,10 @@ def main(arguments: list[str]) -> int:
             from train.models.checkpoint import slim
 
             slim(rest)
+        elif command == "networks":
+            from train.networks import networks
+
+            networks(rest)
         elif command == "check-data":
             from train.check_data import check_data
 

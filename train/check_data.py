@@ -117,7 +117,9 @@ def check_data(arguments: list[str]) -> int:
     parse.add_argument("--json", action="store_true")
     options = parse.parse_args(arguments)
     root = data_root(options.data)
-    names = options.dataset or list(registry.DATA_SETS)
+    # One name a folder: a second protocol over the same files has nothing new to check.
+    of_folders = {one.folder: name for name, one in reversed(registry.DATA_SETS.items())}
+    names = options.dataset or sorted(of_folders.values())
     found = {name: check(registry.find(name), root) for name in names}
     if options.json:
         document = {name: [asdict(problem) for problem in each] for name, each in found.items()}
