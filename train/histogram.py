@@ -112,7 +112,7 @@ def confusion(mask: NDArray[np.bool_], label: NDArray[np.bool_]) -> Confusion:
 
 @dataclass(frozen=True)
 class Histogram:
-    """Pixels in each bin, (BINS,) each: int64 counts, or float64 weights."""
+    """Pixels in each bin, (BINS,) int64 each."""
 
     vessel: NDArray[Any]
     background: NDArray[Any]
@@ -128,9 +128,12 @@ class Histogram:
         return Histogram(self.vessel + other.vessel, self.background + other.background)
 
     def weighed(self) -> "Histogram":
-        """The same with a total weight of 1, so that data sets of any size weigh the same."""
-        total = max(1, self.vessel.sum() + self.background.sum())
-        return Histogram(self.vessel / total, self.background / total)
+        """The same as if it were of 2**40 pixels, so that data sets of any size weigh the same."""
+        factor = 2.0**40 / max(1, self.vessel.sum() + self.background.sum())
+        vessel, background = (
+            np.rint(counts * factor).astype(np.int64) for counts in (self.vessel, self.background)
+        )
+        return Histogram(vessel, background)
 
     def confusion(self, threshold: float) -> Confusion:
         """Pixels of p >= threshold are taken for vessel; exact at every edge.

@@ -112,4 +112,6 @@ def test_a_sum_of_histograms_is_the_histogram_of_all():
     whole = Histogram.of(bins, label)
     assert np.array_equal(parts.vessel, whole.vessel)
     assert np.array_equal(parts.background, whole.background)
-    assert whole.weighed().vessel.sum() + whole.weighed().background.sum() == pytest.approx(1)
+    weighed = whole.weighed()
+    assert weighed.vessel.sum() + weighed.background.sum() == pytest.approx(2**40)
+    assert weighed.confusion(0.5).dice == pytest.approx(whole.confusion(0.5).dice)
