@@ -141,5 +141,5 @@ def test_several_training_sets_weigh_the_same_however_large_they_are():
     sets = [[count(large)[0]], [count(small)[0]]]
     together = thresholds(sets, [count(small)[0]])[FULL_FRAME, A_PRIORI]
     as_one = thresholds([[*sets[0], *sets[1]]], [count(small)[0]])[FULL_FRAME, A_PRIORI]
-    # Dice at 0.11: 2 * 1.25 / 3.0 of weights, but 2 * 503 / 1506 of pixels; at 0.61 0.571 and 0.997.
+    # Dice at 0.11: 0.833 of weights, 0.668 of pixels; at 0.61: 0.571 and 0.997.
     assert (together, as_one) == (0.11, 0.61)
