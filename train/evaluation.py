@@ -40,6 +40,13 @@ class Scaling:
     tile_px: int | None = None
     overlap: float | None = None
 
+    def __str__(self) -> str:
+        """In a few words."""
+        size = "own size"
+        if self.fov_diameter_px is not None:
+            size = f"field of view {self.fov_diameter_px:g} px"
+        return size if self.tile_px is None else f"{size}, tiles {self.tile_px} px"
+
 
 @dataclass(frozen=True)
 class Report:

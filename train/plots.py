@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from edge_vessel.atomic import write_file
 from edge_vessel.errors import UsageError
 from train.calibration import Reliability
+from train.evaluation import Scaling
 from train.protocol import POOLED
 from train.stored import Stored
 
@@ -109,7 +110,12 @@ def _equal_dice(axes: Axes) -> None:
 
 def _name(one: Stored) -> str:
     seed = one.run.get("seed")
-    return f"{one.model}, {one.data}" + ("" if seed is None else f", seed {seed}")
+    parts = [one.model, one.data]
+    if seed is not None:
+        parts.append(f"seed {seed}")
+    if one.scaling != Scaling():
+        parts.append(str(one.scaling))
+    return ", ".join(parts)
 
 
 def _needed(one: Stored, value: Needed | None) -> Needed:

@@ -15,7 +15,6 @@ from scipy.stats import t as student_t
 from edge_vessel.errors import UsageError
 from train import data as registry
 from train import plots
-from train.evaluation import Scaling
 from train.protocol import MEAN, POOLED, REGIONS, RULES
 from train.stored import Stored, read_all
 
@@ -70,7 +69,7 @@ def lines(evaluations: Sequence[Stored], rule: str, region: str, averaging: str)
     groups: dict[tuple[str, str, str, str, str], list[Stored]] = {}
     for one in evaluations:
         # Epochs too: a short and a long training are no two seeds of one setting.
-        key = (one.model, one.data, one.dataset, describe(one.scaling), str(one.run.get("epochs")))
+        key = (one.model, one.data, one.dataset, str(one.scaling), str(one.run.get("epochs")))
         groups.setdefault(key, []).append(one)
     return [
         Line(
@@ -111,14 +110,6 @@ def _scores(
 def _mean_of_run(group: Sequence[Stored], name: str) -> float | None:
     values = [one.run.get(name) for one in group]
     return None if None in values else round(float(np.mean(values)), 1)
-
-
-def describe(scaling: Scaling) -> str:
-    """In a few words."""
-    size = "own size"
-    if scaling.fov_diameter_px is not None:
-        size = f"field of view {scaling.fov_diameter_px:g} px"
-    return size if scaling.tile_px is None else f"{size}, tiles {scaling.tile_px} px"
 
 
 def matrix(table: Sequence[Line]) -> list[list[str]]:
