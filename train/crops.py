@@ -14,6 +14,7 @@ from edge_vessel.preprocessing import find_field_of_view
 from train.augmentation.camera import other_camera
 from train.data.dataset import Sample
 
+_MULTIPLE = 16  # of a side, for every network of `train.models`
 _LEVEL = 2**-0.5  # each level of a pyramid against the one before
 
 
@@ -35,6 +36,18 @@ class CropOptions:
     fov_diameter_px: tuple[float, float] | None = None
     usual_diameter_px: float | None = None
     camera: bool = False
+
+    def check(self) -> None:
+        """Raises UsageError for what cannot be cut."""
+        if self.size_px < _MULTIPLE or self.size_px % _MULTIPLE:
+            raise UsageError(
+                f"--data.crops.size_px {self.size_px}: a multiple of {_MULTIPLE}, such as 384"
+            )
+        low, high = self.fov_diameter_px or (1.0, 1.0)
+        if not 0 < low <= high:
+            raise UsageError(
+                f"--data.crops.fov_diameter_px {[low, high]}: the smaller first, both above 0"
+            )
 
 
 class Photograph:

@@ -78,6 +78,10 @@ class FundusDataModule(L.LightningDataModule):
         self.crops = crops
         self.offline = offline
         self.workers = workers
+        if workers < 0:
+            raise UsageError(f"--data.workers {workers}: 0 or more")
+        if crops is not None:
+            crops.check()
 
     def setup(self, stage: str) -> None:
         root = data_root(self.root)
@@ -117,6 +121,11 @@ class FundusDataModule(L.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Item]:
         trainer = self.trainer
         rank, world = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+        if len(self._fit) // world < self.batch_size:
+            raise UsageError(
+                f"--data.batch_size {self.batch_size}: more than the {len(self._fit) // world} "
+                "items that a process has in an epoch"
+            )
         return DataLoader(
             self._fit,
             self.batch_size,
