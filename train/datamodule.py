@@ -78,6 +78,8 @@ class FundusDataModule(L.LightningDataModule):
         self.crops = crops
         self.offline = offline
         self.workers = workers
+        if validation < 0:
+            raise UsageError(f"--data.validation {validation}: 0 or more")
         if workers < 0:
             raise UsageError(f"--data.workers {workers}: 0 or more")
         if crops is not None:

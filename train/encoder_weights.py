@@ -38,8 +38,12 @@ def load_into(network: nn.Module, source: str) -> None:
     Raises:
         UsageError: the file is missing, unreadable, or does not fit the encoder.
     """
-    encoder = network.get_submodule("encoder")
+    load = getattr(getattr(network, "encoder", None), "load_imagenet", None)
+    if load is None:
+        raise UsageError(
+            f"--encoder-weights {source}: {type(network).__name__} takes no ImageNet weights"
+        )
     try:
-        encoder.load_imagenet(_read(source))  # type: ignore[operator]
+        load(_read(source))
     except RuntimeError as error:
         raise UsageError(f"{source}: does not fit the encoder: {error}") from error

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import lightning as L
+import numpy as np
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
@@ -44,7 +45,7 @@ class SegmentationModule(L.LightningModule):
     def __init__(
         self,
         model: str = "m2unet",
-        model_options: dict[str, float] | None = None,
+        model_options: dict[str, int | float | list[int]] | None = None,
         encoder_weights: str | None = None,
         start_from: str | None = None,
         loss: str = "bce_jaccard",
@@ -89,7 +90,8 @@ class SegmentationModule(L.LightningModule):
 
     def on_train_batch_start(self, batch: object, batch_idx: int) -> None:
         # One seed a step and device, so that a resumed run goes on as an unbroken one does.
-        torch.manual_seed((run_seed() << 40) + (self.global_rank << 32) + self.global_step)
+        mixed = np.random.SeedSequence((run_seed(), self.global_rank, self.global_step))
+        torch.manual_seed(int(mixed.generate_state(1, np.uint64)[0] >> 1))
 
     def forward(self, image: Tensor) -> Tensor:
         """image (N, 3, H, W) float32 in [0, 1] -> logits (N, 1, H, W)."""

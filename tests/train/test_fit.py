@@ -141,6 +141,7 @@ def test_every_configuration_names_what_there_is(path):
     crops = datamodule.pop("crops", None)
     FundusDataModule(**datamodule, crops=CropOptions(**crops) if crops else None)
     module = SegmentationModule(**config["model"])
+    module.network.train()(torch.rand(2, 3, 64, 64))
     rates = schedule(module.hparams["schedule"], torch.optim.SGD(module.parameters(), 0.1), 100, 2)
     assert rates["scheduler"] is not None
 
@@ -158,6 +159,7 @@ def test_every_configuration_names_what_there_is(path):
         (["--model.loss", "focal"], "unknown loss 'focal'; known: bce, bce_jaccard"),
         (["--model.optimiser", "sgd"], "unknown optimiser 'sgd'; known: adam, adamw"),
         (["--data.crops.count=0"], "--data.batch_size 1: more than the 0 items"),
+        (["--model.model=wnet_unet", "--encoder-weights", "w.pth"], "takes no ImageNet weights"),
         (["--data.workers=-1"], "--data.workers -1: 0 or more"),
         (["--data.crops.size_px=100"], "--data.crops.size_px 100: a multiple of 16"),
         (["--data.crops.fov_diameter_px=[9,5]"], "fov_diameter_px [9.0, 5.0]: the smaller first"),
@@ -170,3 +172,16 @@ def test_wrong_calls_are_one_line(data, tmp_path, more, says):
     assert failed.returncode == 2, failed.stderr
     assert says in failed.stderr
     assert "Traceback" not in failed.stderr
+
+
+def test_networks_options_reach_them_as_they_are_written(data, tmp_path):
+    """DropBlock's size must stay whole on its way through the command line."""
+    output = tmp_path / "run"
+    config = tmp_path / "small.yaml"
+    config.write_text(SMALL_CONFIG)
+    command = [sys.executable, "-W", "ignore", "-m", "train", "fit", "--config", str(config)]
+    command += ["--data", str(data), "--output", str(output), "--seed", "20260101"]
+    options = '{"keep_rate": 0.8, "block_size": 7, "widths": [4, 8]}'
+    done = _run([*command, "--model.model", "skunet", "--model.model_options", options])
+    assert done.returncode == 0, done.stderr
+    assert load_checkpoint(output / "last.ckpt").options == json.loads(options)
