@@ -26,7 +26,8 @@ class CropOptions:
         size_px: height and width of a crop.
         count: crops an epoch.
         fov_diameter_px: the field of view's diameter after scaling is drawn from this range,
-            evenly on a logarithmic scale; none leaves photographs at their own size.
+            evenly on a logarithmic scale; none leaves photographs at their
+            own size, give or take a tenth.
         usual_diameter_px: half of the crops take this diameter, give or take a tenth.
         camera: whether crops pass `augmentation.camera`.
     """

@@ -4,7 +4,7 @@
 processes, `offline` writes the larger training set of the SKU-Net paper to memory once.
 """
 
-from torch import nn
+from torch import Tensor, nn
 
 from edge_vessel.errors import UsageError
 from train.augmentation.paper import PaperAugmentation
@@ -13,7 +13,7 @@ from train.augmentation.paper import PaperAugmentation
 class NoAugmentation(nn.Module):
     """Leaves a batch as it is: the loader has done the work, or nothing is wanted."""
 
-    def forward(self, image, label):  # type: ignore[no-untyped-def]
+    def forward(self, image: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
         return image, label
 
 

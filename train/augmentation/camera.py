@@ -39,13 +39,17 @@ def _optics(x: Image, random: np.random.Generator) -> Image:
     """Defocus, a moving eye, or a camera that sharpens."""
     draw = random.random()
     if draw < 0.35:
-        return cv2.GaussianBlur(x, (0, 0), float(random.uniform(0.4, 1.6)))  # type: ignore[return-value]
+        return _blurred(x, random.uniform(0.4, 1.6))
     if draw < 0.43:
-        return cv2.filter2D(x, -1, _motion_kernel(random))  # type: ignore[return-value]
+        return np.asarray(cv2.filter2D(x, -1, _motion_kernel(random)), np.float32)
     if draw < 0.65:
-        soft = cv2.GaussianBlur(x, (0, 0), float(random.uniform(0.8, 3.0)))
-        return x + np.float32(random.uniform(0.3, 1.5)) * (x - soft)  # type: ignore[no-any-return]
+        soft = _blurred(x, random.uniform(0.8, 3.0))
+        return np.asarray(x + np.float32(random.uniform(0.3, 1.5)) * (x - soft), np.float32)
     return x
+
+
+def _blurred(x: Image, sigma: float) -> Image:
+    return np.asarray(cv2.GaussianBlur(x, (0, 0), float(sigma)), np.float32)
 
 
 def _motion_kernel(random: np.random.Generator) -> Image:
@@ -55,7 +59,7 @@ def _motion_kernel(random: np.random.Generator) -> Image:
     offset = np.array([np.cos(angle), np.sin(angle)]) * half
     start, end = np.rint(4 - offset).astype(int), np.rint(4 + offset).astype(int)
     cv2.line(kernel, (int(start[0]), int(start[1])), (int(end[0]), int(end[1])), 1.0)
-    return kernel / kernel.sum()  # type: ignore[no-any-return]
+    return np.asarray(kernel / kernel.sum(), np.float32)
 
 
 def _colour(x: Image, random: np.random.Generator) -> Image:
@@ -70,7 +74,7 @@ def _colour(x: Image, random: np.random.Generator) -> Image:
     gain = np.exp(random.normal(0.0, 0.18, 3)).astype(np.float32)
     x = (x @ mixing.T) * gain
     saturation = np.float32(random.uniform(0.4, 1.4))
-    return grey[..., None] + saturation * (x - grey[..., None])  # type: ignore[no-any-return]
+    return np.asarray(grey[..., None] + saturation * (x - grey[..., None]), np.float32)
 
 
 def _tone(x: Image, random: np.random.Generator) -> Image:
@@ -79,7 +83,7 @@ def _tone(x: Image, random: np.random.Generator) -> Image:
     x = np.power(x, np.float32(np.exp(random.uniform(-0.45, 0.45))))
     level = np.float32(x.mean())
     x = (x - level) * np.float32(np.exp(random.uniform(-0.5, 0.35))) + level
-    return x * np.float32(np.exp(random.normal(0.0, 0.15)))  # type: ignore[no-any-return]
+    return np.asarray(x * np.float32(np.exp(random.normal(0.0, 0.15))), np.float32)
 
 
 def _sensor(x: Image, random: np.random.Generator) -> Image:
@@ -93,7 +97,7 @@ def _sensor(x: Image, random: np.random.Generator) -> Image:
     if grain > 1:
         noise = cv2.resize(noise, (width, height), interpolation=cv2.INTER_LINEAR)
         noise = noise.reshape(height, width, -1)
-    return x + noise  # type: ignore[no-any-return]
+    return np.asarray(x + noise, np.float32)
 
 
 def _file(image: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
@@ -102,4 +106,4 @@ def _file(image: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.u
         return image
     quality = int(random.integers(30, 96))
     _, content = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return cv2.imdecode(content, cv2.IMREAD_COLOR)  # type: ignore[return-value]
+    return np.asarray(cv2.imdecode(content, cv2.IMREAD_COLOR), np.uint8)

@@ -20,7 +20,7 @@ class Checkpoint:
     """What a checkpoint says of itself, and its network in evaluation mode.
 
     `options` are the arguments of the network's class; `run` tells the training apart from others:
-    data, seed, epochs, git revision (`train.module`), empty in files older than it.
+    data, seed, epochs, git revision (`train.run_record`), empty in files older than it.
     """
 
     name: str
