@@ -71,6 +71,7 @@ def _measure(
     trained_on = options.trained_on or dataset.name
     training = [registry.find(name) for name in trained_on.split("+")]
     records = [(one, record) for one in training for record in one.records(root, "train")]
+    _refuse_known(options.checkpoint, checkpoint, dataset, root)
     scaling = _scaling(options, training, [record for _, record in records])
     tiling = None if scaling.tile_px is None else Tiling(scaling.tile_px, options.overlap)
     predict = torch_predictor(checkpoint.network.to(device), tiling)
@@ -99,6 +100,27 @@ def _measure(
         **evaluation.identity(options.checkpoint, checkpoint, [record for _, record in records]),
         **evaluation.conditions(device),
     )
+
+
+def _refuse_known(path: Path, checkpoint: Checkpoint, dataset: DataSet, root: Path) -> None:
+    """Two protocols over one folder, as of CHASE_DB1, share photographs.
+
+    Raises:
+        UsageError: the network has been fitted on, or watched by, a test photograph.
+    """
+    known = {
+        (registry.find(name).folder, one)
+        for part in ("fit", "validation")
+        for name, ids in (checkpoint.run.get(part) or {}).items()
+        if name in registry.DATA_SETS
+        for one in ids
+    }
+    tests = {(dataset.folder, record.id) for record in dataset.records(root, "test")}
+    if both := sorted(one for _, one in known & tests):
+        raise UsageError(
+            f"{path}: was trained with {len(both)} of the test photographs of {dataset.name} "
+            f"({both[0]}, ...): test it on the split that it was trained for"
+        )
 
 
 def _scaling(
