@@ -15,6 +15,7 @@ from train.augmentation.camera import other_camera
 from train.data.dataset import Sample
 
 _MULTIPLE = 16  # of a side, for every network of `train.models`
+_SMALLEST_FOV = 32.0  # px; no vessel is left of a photograph so small
 _LEVEL = 2**-0.5  # each level of a pyramid against the one before
 
 
@@ -29,14 +30,14 @@ class CropOptions:
             evenly on a logarithmic scale; none leaves photographs at their
             own size, give or take a tenth.
         usual_diameter_px: half of the crops take this diameter, give or take a tenth.
-        camera: whether crops pass `augmentation.camera`.
+        camera: the share of crops that pass `augmentation.camera`, 0 to 1.
     """
 
     size_px: int = 384
     count: int = 480
     fov_diameter_px: tuple[float, float] | None = None
     usual_diameter_px: float | None = None
-    camera: bool = False
+    camera: float = 0.0
 
     def check(self) -> None:
         """Raises UsageError for what cannot be cut."""
@@ -44,10 +45,20 @@ class CropOptions:
             raise UsageError(
                 f"--data.crops.size_px {self.size_px}: a multiple of {_MULTIPLE}, such as 384"
             )
-        low, high = self.fov_diameter_px or (1.0, 1.0)
-        if not 0 < low <= high:
+        if self.count < 1:
+            raise UsageError(f"--data.crops.count {self.count}: 1 or more")
+        if not 0.0 <= self.camera <= 1.0:
+            raise UsageError(f"--data.crops.camera {self.camera}: a share, from 0 to 1")
+        if self.usual_diameter_px is not None and not self.usual_diameter_px >= _SMALLEST_FOV:
             raise UsageError(
-                f"--data.crops.fov_diameter_px {[low, high]}: the smaller first, both above 0"
+                f"--data.crops.usual_diameter_px {self.usual_diameter_px}: "
+                f"{_SMALLEST_FOV} px or more"
+            )
+        low, high = self.fov_diameter_px or (_SMALLEST_FOV, _SMALLEST_FOV)
+        if not _SMALLEST_FOV <= low <= high:
+            raise UsageError(
+                f"--data.crops.fov_diameter_px {[low, high]}: the smaller first, both "
+                f"{_SMALLEST_FOV} px or more"
             )
 
 
@@ -130,7 +141,7 @@ class RandomCrops(Dataset[tuple[Tensor, Tensor]]):
             self._options.size_px,
         )
         image, label = cut[..., :3], cut[..., 3]
-        if self._options.camera:
+        if random.random() < self._options.camera:
             image = other_camera(image, random)
         planes = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
         return planes, torch.from_numpy(np.ascontiguousarray(label[None]))

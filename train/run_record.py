@@ -1,8 +1,10 @@
 """What a training run writes about itself, for whoever has to defend its figures."""
 
+import hashlib
 import json
 import platform
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,13 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from edge_vessel.atomic import write_file
+from train.datamodule import FundusDataModule
 from train.git import git_revision
+from train.models.checkpoint import load_checkpoint
 from train.seed import run_seed
+
+
+_OF_FILES = ("model", "model_options", "encoder_weights", "start_from", "teachers")
 
 
 class RunRecord(Callback):
@@ -35,6 +42,8 @@ class RunRecord(Callback):
             "validation": data.validation_ids,
             "data_sha256": data.sha256,
             "seed": run_seed(),
+            "settings": _settings(module, data, trainer),
+            "files": _files(module),
             "processes": trainer.world_size,
             "precision": str(trainer.precision),
             "torch": str(torch.__version__),
@@ -69,3 +78,32 @@ class RunRecord(Callback):
 
     def _elapsed(self) -> float:
         return self._seconds + (time.monotonic() - self._began if self._began else 0.0)
+
+
+def _settings(
+    module: L.LightningModule, data: FundusDataModule, trainer: L.Trainer
+) -> dict[str, Any]:
+    """What decides how the weights move, beside the data and the seed."""
+    chosen = {name: value for name, value in module.hparams.items() if name not in _OF_FILES}
+    return {
+        **{name: value for name, value in chosen.items() if not name.startswith("_")},
+        "batch_size": data.batch_size,
+        "crops": None if data.crops is None else asdict(data.crops),
+        "offline": data.offline,
+        "max_epochs": trainer.max_epochs,
+    }
+
+
+def _files(module: L.LightningModule) -> list[dict[str, Any]]:
+    """The weights that training began with or learnt from, and how long those were trained."""
+    found: list[dict[str, Any]] = []
+    for role in ("encoder_weights", "start_from", "teachers"):
+        paths = module.hparams[role] or []
+        for path in map(Path, [paths] if isinstance(paths, str) else paths):
+            entry: dict[str, Any] = {"role": role, "file": path.name}
+            if path.is_file():  # "torchvision" is a name
+                entry["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+            if role != "encoder_weights":
+                entry["run"] = load_checkpoint(path).run
+            found.append(entry)
+    return found

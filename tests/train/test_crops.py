@@ -52,7 +52,7 @@ def test_a_small_scale_reads_a_small_level_and_no_pixel_is_skipped(photograph):
 
 
 def test_an_item_depends_on_seed_and_number_alone(photograph):
-    options = CropOptions(size_px=64, count=10, fov_diameter_px=(200, 600), camera=True)
+    options = CropOptions(size_px=64, count=10, fov_diameter_px=(200, 600), camera=1.0)
     first, second, other = (RandomCrops([[photograph]], options, seed) for seed in (1, 1, 2))
     image, label = first[7]
     assert image.shape == (3, 64, 64)

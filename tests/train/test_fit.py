@@ -116,7 +116,7 @@ def test_several_data_sets_a_teacher_and_averaged_weights(data, tmp_path):
     save_slim(teacher, Checkpoint("wnet_unet", create("wnet_unet")))
     command = [sys.executable, "-W", "ignore", "-m", "train", "fit", "--config", str(config)]
     command += ["--data", str(data)]
-    command += ["--data.dataset=drive+chase_db1", "--data.validation=7", "--data.crops.camera=true"]
+    command += ["--data.dataset=drive+chase_db1", "--data.validation=7", "--data.crops.camera=0.5"]
     command += [f"--model.start_from={teacher}", f"--model.teachers=[{teacher}]"]
     averaging = "lightning.pytorch.callbacks.EMAWeightAveraging"
     average = [f"--trainer.callbacks={averaging}", "--trainer.callbacks.decay=0.9"]
