@@ -23,14 +23,17 @@ def write_file(path: Path, content: bytes, mode: int = 0o644) -> None:
     """Writes, flushes and fsyncs a nameless file, gives it a temporary name, renames, fsyncs the
     folder. Killed at any moment, it leaves no part of the content but in the instant between the
     two names. Where the file system has no nameless files (FAT, NFS), the temporary name is there
-    from the start, and `sweep` removes what a kill leaves.
+    from the start, and `sweep` removes what a kill leaves. A symbolic link is replaced, not
+    followed.
 
     Args:
         mode: the umask takes its part from it.
 
     Raises:
-        DeviceError: the disk is full, or the folder is missing or cannot be written.
+        DeviceError: the disk is full, the folder is missing or cannot be written, or a device, pipe
+            or socket stands at the path: a rename would put a file in its place.
     """
+    _refuse_special(path)
     temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}"
     try:
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -46,6 +49,15 @@ def write_file(path: Path, content: bytes, mode: int = 0o644) -> None:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def _refuse_special(path: Path) -> None:
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):
+        raise DeviceError(f"{path}: cannot be written: not a regular file; name another")
 
 
 def sweep(folder: Path, ending: str) -> None:

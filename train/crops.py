@@ -39,6 +39,15 @@ class CropOptions:
     usual_diameter_px: float | None = None
     camera: float = 0.0
 
+    @property
+    def watched_diameter_px(self) -> float | None:
+        """Where validation photographs stand for the crops: the usual diameter, or the range's
+        middle; none for photographs at their own size."""
+        if self.usual_diameter_px is not None or self.fov_diameter_px is None:
+            return self.usual_diameter_px
+        low, high = self.fov_diameter_px
+        return (low * high) ** 0.5
+
     def check(self) -> None:
         """Raises UsageError for what cannot be cut."""
         if self.size_px < _MULTIPLE or self.size_px % _MULTIPLE:

@@ -11,8 +11,9 @@ from edge_vessel.errors import UsageError
 from train import data as registry
 from train.augmentation.offline import enlarge
 from train.crops import CropOptions, RandomCrops
-from train.data.dataset import DataSet, Record, Sample, load, split_sha256
+from train.data.dataset import DataSet, Record, Sample, Window, load, split_sha256
 from train.data.root import data_root
+from train.predict import field_of_view_px
 from train.sampler import EpochShuffle
 from train.seed import run_seed
 
@@ -78,6 +79,8 @@ class FundusDataModule(L.LightningDataModule):
         self.crops = crops
         self.offline = offline
         self.workers = workers
+        if batch_size < 1:
+            raise UsageError(f"--data.batch_size {batch_size}: 1 or more")
         if validation < 0:
             raise UsageError(f"--data.validation {validation}: 0 or more")
         if workers < 0:
@@ -104,7 +107,10 @@ class FundusDataModule(L.LightningDataModule):
             groups.append(self._load(one, fit))
             held_out.append(self._load(one, kept))
         self._fit = self._training(groups)
-        self._validation = InMemory([_for_watching(s) for group in held_out for s in group])
+        diameter = None if self.crops is None else self.crops.watched_diameter_px
+        self._validation = InMemory(
+            [_for_watching(s, diameter) for group in held_out for s in group]
+        )
 
     def _training(self, groups: list[list[Sample]]) -> InMemory | RandomCrops:
         if self.crops is not None:
@@ -147,19 +153,25 @@ def _one_thread(_: int) -> None:
     cv2.setNumThreads(0)
 
 
-_WATCHED_PX = 1088
+_WATCHED_PX = 1088  # a larger photograph would hold up training
 
 
-def _for_watching(sample: Sample) -> Sample:
-    """The photograph at a size whose validation does not hold up training: HRF's is halved."""
-    height, width = sample.label.shape
-    if height <= _WATCHED_PX:
-        return sample
-    scale = _WATCHED_PX / height
-    size = (round(width * scale / 16) * 16, _WATCHED_PX)
-    image = np.asarray(cv2.resize(sample.image, size, interpolation=cv2.INTER_AREA), np.uint8)
+def _for_watching(sample: Sample, fov_diameter_px: float | None) -> Sample:
+    """The photograph at the scale that the network is trained at: its field of view as wide as
+    that of crops, and of what is larger than 1088 px then, the middle."""
+    if fov_diameter_px is not None:
+        sample = _scaled(sample, fov_diameter_px / field_of_view_px(sample))
+    height, width = (min(side // 16 * 16, _WATCHED_PX) for side in sample.label.shape)
+    rows, columns = sample.label.shape
+    return sample.crop(Window((rows - height) // 2, (columns - width) // 2, height, width))
+
+
+def _scaled(sample: Sample, scale: float) -> Sample:
+    size = tuple(max(16, round(side * scale)) for side in sample.label.shape[::-1])
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    image = np.asarray(cv2.resize(sample.image, size, interpolation=how), np.uint8)
     masks = [
-        cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5
+        cv2.resize(mask.astype(np.float32), size, interpolation=how) > 0.5
         for mask in (sample.label, sample.fov)
     ]
     return Sample(sample.id, image, *masks)

@@ -23,11 +23,7 @@ class Teachers(nn.Module):
                 for path in paths
             ]
         )
-        self.requires_grad_(False)
-
-    def train(self, mode: bool = True) -> "Teachers":
-        """They stay in evaluation mode."""
-        return super().train(False)
+        self.eval().requires_grad_(False)
 
     @torch.no_grad()
     def forward(self, image: Tensor) -> Tensor:

@@ -50,7 +50,7 @@ def evaluate(arguments: list[str]) -> None:
     document = json.dumps(asdict(report), indent=1)
     output = options.output
     if output is None and (options.checkpoint.parent / "config.yaml").is_file():
-        output = options.checkpoint.parent / f"evaluation_{dataset.name}.json"
+        output = options.checkpoint.parent / f"evaluation_{_file_name(report)}.json"
     if output is not None:
         write_file(output, (document + "\n").encode())
     if options.json:
@@ -68,23 +68,23 @@ def _measure(
     checkpoint: Checkpoint,
     device: torch.device,
 ) -> Report:
-    trained_on = options.trained_on or dataset.name
+    trained_on = options.trained_on or str(checkpoint.run.get("data") or dataset.name)
     training = [registry.find(name) for name in trained_on.split("+")]
     records = [(one, record) for one in training for record in one.records(root, "train")]
     _refuse_known(options.checkpoint, checkpoint, dataset, root)
-    scaling = _scaling(options, training, [record for _, record in records])
+    scaling = _scaling(options, trained_on, [record for _, record in records])
     tiling = None if scaling.tile_px is None else Tiling(scaling.tile_px, options.overlap)
     predict = torch_predictor(checkpoint.network.to(device), tiling)
-    counted = [one for one, _ in _counted(predict, records, scaling, "train")]
-    train = [
-        [one for one, (owner, _) in zip(counted, records, strict=True) if owner is one_set]
-        for one_set in training
-    ]
-    fitted = _fitted(counted, options.calibrate_on, checkpoint, training)
+    train: dict[str, list[Counted]] = {one.name: [] for one in training}
+    for (owner, _), (one, _) in zip(
+        records, _counted(predict, records, scaling, "train"), strict=True
+    ):
+        train[owner.name].append(one)
+    fitted = _fitted(train, options.calibrate_on, checkpoint)
     tests = [(dataset, record) for record in dataset.records(root, "test")]
     found = list(_counted(predict, tests, scaling, "test"))
     test, kept = [one for one, _ in found], [one for _, one in found]
-    at = by_rule(train, test)
+    at = by_rule(list(train.values()), test)
     if options.pictures is not None:
         _draw(options.pictures, kept, at[FULL_FRAME, A_PRIORI])
     return Report(
@@ -108,13 +108,7 @@ def _refuse_known(path: Path, checkpoint: Checkpoint, dataset: DataSet, root: Pa
     Raises:
         UsageError: the network has been fitted on, or watched by, a test photograph.
     """
-    known = {
-        (registry.find(name).folder, one)
-        for part in ("fit", "validation")
-        for name, ids in (checkpoint.run.get(part) or {}).items()
-        if name in registry.DATA_SETS
-        for one in ids
-    }
+    known = _known(checkpoint, ("fit", "validation"))
     tests = {(dataset.folder, record.id) for record in dataset.records(root, "test")}
     if both := sorted(one for _, one in known & tests):
         raise UsageError(
@@ -123,18 +117,16 @@ def _refuse_known(path: Path, checkpoint: Checkpoint, dataset: DataSet, root: Pa
         )
 
 
-def _scaling(
-    options: argparse.Namespace, training: list[DataSet], records: list[Record]
-) -> Scaling:
+def _scaling(options: argparse.Namespace, trained_on: str, records: list[Record]) -> Scaling:
     """What the options ask for; another training set brings the size of its fields of view."""
     diameter = options.fov_diameter
     if diameter is not None and not diameter > 0:
         raise UsageError(f"--fov-diameter {diameter}: more than 0 px")
-    if diameter is None and options.trained_on not in (None, options.dataset):
-        if len(training) > 1:
+    if diameter is None and trained_on != options.dataset:
+        if "+" in trained_on:
             raise UsageError(
-                f"--trained-on {options.trained_on}: several sizes of fields of view; say which "
-                "with --fov-diameter PX"
+                f"trained on {trained_on}: several sizes of fields of view; say which with "
+                "--fov-diameter PX"
             )
         diameter = round(mean_field_of_view_px(records), 1)
     overlap = None if options.tile is None else options.overlap
@@ -160,20 +152,46 @@ def _counted(
 
 
 def _fitted(
-    train: list[Counted], part: str, checkpoint: Checkpoint, training: list[DataSet]
-) -> list[Counted]:
-    """The photographs that the temperature is fitted on."""
+    train: dict[str, list[Counted]], part: str, checkpoint: Checkpoint
+) -> list[list[Counted]]:
+    """The photographs that the temperature is fitted on, by data set."""
     if part == "training":
-        return train
-    held_out = checkpoint.run.get("validation") or {}
-    names = {name for one in training for name in held_out.get(one.name, ())}
-    found = [one for one in train if one.id in names]
-    if not found:
+        return list(train.values())
+    held_out = _known(checkpoint, ("validation",))
+    found = [
+        [one for one in counted if (registry.find(name).folder, one.id) in held_out]
+        for name, counted in train.items()
+    ]
+    if not any(found):
         raise UsageError(
             f"--calibrate-on validation: the checkpoint names no validation photographs of "
-            f"{', '.join(one.name for one in training)}; use training"
+            f"{', '.join(train)}; use training"
         )
-    return found
+    return [one for one in found if one]
+
+
+def _known(checkpoint: Checkpoint, parts: Sequence[str]) -> set[tuple[str, str]]:
+    """Folder and id of the photographs that the network has seen; one folder may hold several
+    protocols, as CHASE_DB1's and HRF's do."""
+    return {
+        (registry.find(name).folder, one)
+        for part in parts
+        for name, ids in (checkpoint.run.get(part) or {}).items()
+        if name in registry.DATA_SETS
+        for one in ids
+    }
+
+
+def _file_name(report: Report) -> str:
+    """One of its own for each protocol."""
+    parts = [report.dataset]
+    if report.trained_on != report.dataset:
+        parts += ["by", report.trained_on]
+    if report.scaling.fov_diameter_px is not None:
+        parts.append(f"{report.scaling.fov_diameter_px:g}px")
+    if report.scaling.tile_px is not None:
+        parts.append(f"tiles{report.scaling.tile_px}")
+    return "_".join(parts)
 
 
 def _draw(folder: Path, kept: list[Kept], threshold: float) -> None:
@@ -199,7 +217,8 @@ def _parser() -> argparse.ArgumentParser:
     parse.add_argument(
         "--trained-on",
         metavar="NAME",
-        help="take the a priori threshold, and the size of fields of view, from this data set",
+        help="take the a priori threshold, and the size of fields of view, from this data set; "
+        "default: what the checkpoint says that it was trained on",
     )
     parse.add_argument(
         "--fov-diameter",

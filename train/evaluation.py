@@ -15,7 +15,7 @@ from train.data.dataset import DataSet, Record, load, load_second_label, split_s
 from train.git import git_revision
 from train.histogram import Confusion, Point, confusion
 from train.models.checkpoint import Checkpoint
-from train.protocol import FIELD_OF_VIEW, FULL_FRAME, Counted, Row, summed
+from train.protocol import FIELD_OF_VIEW, FULL_FRAME, Counted, Row, alike, summed
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,12 @@ def curves(test: Sequence[Counted]) -> dict[str, tuple[Point, ...]]:
     }
 
 
-def calibration(fitted: Sequence[Counted], fitted_on: str, test: Sequence[Counted]) -> Calibration:
-    """Before and after the temperature that fits `fitted` best, inside the field of view."""
-    temperature = fit_temperature(summed(fitted, FIELD_OF_VIEW))
+def calibration(
+    fitted: Sequence[Sequence[Counted]], fitted_on: str, test: Sequence[Counted]
+) -> Calibration:
+    """Before and after the temperature that fits `fitted` best, inside the field of view; several
+    data sets of it weigh the same."""
+    temperature = fit_temperature(alike([summed(one, FIELD_OF_VIEW) for one in fitted]))
     histogram = summed(test, FIELD_OF_VIEW)
     before, after = reliability(histogram), reliability(histogram, temperature)
     return Calibration(temperature, fitted_on, before, after)

@@ -2,15 +2,17 @@
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningCLI, SaveConfigCallback
 
-from edge_vessel.atomic import write_file
-from edge_vessel.errors import UsageError
+from edge_vessel.atomic import DISK_FAULTS, write_file
+from edge_vessel.errors import DeviceError, UsageError
 from train.datamodule import FundusDataModule
+from train.models.checkpoint import load_checkpoint
 from train.module import SegmentationModule
 from train.run_record import RunRecord
 
@@ -30,6 +32,20 @@ class SaveConfig(SaveConfigCallback):
             Path(trainer.default_root_dir).mkdir(parents=True, exist_ok=True)
             content = self.parser.dump(self.config, skip_none=False)
             write_file(Path(trainer.default_root_dir) / "config.yaml", content.encode())
+
+
+class _CLI(LightningCLI):
+    """Continues from `resumed`. Given on the command line, Lightning's own `ckpt_path` would put
+    the checkpoint's settings in place of the call's without a word; `SegmentationModule` refuses a
+    call that differs."""
+
+    def __init__(self, *, resumed: Path | None, **settings: Any) -> None:
+        self._resumed = resumed
+        super().__init__(SegmentationModule, FundusDataModule, **settings)
+
+    def before_instantiate_classes(self) -> None:
+        if self._resumed is not None:
+            self.config["fit"]["ckpt_path"] = str(self._resumed)
 
 
 def _parts(argument: str) -> list[str]:
@@ -52,7 +68,12 @@ def _value(arguments: list[str], name: str) -> str | None:
 
 
 def fit(arguments: list[str]) -> None:
-    """Runs a training; a run folder that holds a checkpoint is continued only with --resume."""
+    """Runs a training; a run folder that holds a checkpoint is continued only with --resume.
+
+    Raises:
+        UsageError: an option, a file or a data set is wrong.
+        DeviceError: the disk; what was written before stays, for --resume.
+    """
     rest = [part for argument in arguments for part in _parts(argument)]
     resume = "--resume" in rest  # each start writes curves of its own: curves/version_N
     if resume:
@@ -65,7 +86,7 @@ def fit(arguments: list[str]) -> None:
     if resume:
         if not last.exists():
             raise UsageError(f"{last}: nothing to resume: start without --resume")
-        rest += ["--ckpt_path", str(last)]
+        load_checkpoint(last)  # says what is wrong with it in one line
     # "last" first: a run is continued from it. "best" is by the validation photographs.
     last_one = ModelCheckpoint(
         dirpath=output, filename="last", enable_version_counter=False, save_on_train_epoch_end=True
@@ -85,15 +106,21 @@ def fit(arguments: list[str]) -> None:
     # Its advice is for notebooks: the processes of several GPUs are started with our own argv.
     warnings.filterwarnings("ignore", message="LightningCLI's args parameter")
     torch.set_float32_matmul_precision("high")
-    LightningCLI(
-        SegmentationModule,
-        FundusDataModule,
-        args=["fit", *rest],
-        trainer_defaults={
-            "callbacks": [last_one, best_one, RunRecord()],
-            "logger": logger,
-            "use_distributed_sampler": False,  # `train.sampler` shares the items out
-            "default_root_dir": str(output),
-        },
-        save_config_callback=SaveConfig,
-    )
+    try:
+        _CLI(
+            resumed=last if resume else None,
+            args=["fit", *rest],
+            trainer_defaults={
+                "callbacks": [last_one, best_one, RunRecord()],
+                "logger": logger,
+                "use_distributed_sampler": False,  # `train.sampler` shares the items out
+                "default_root_dir": str(output),
+            },
+            save_config_callback=SaveConfig,
+        )
+    except OSError as error:
+        if error.errno not in DISK_FAULTS:
+            raise
+        raise DeviceError(
+            f"{output}: {error.strerror}: make room, then go on with --resume"
+        ) from error

@@ -1,12 +1,15 @@
 """The training step: augmentation, loss, optimiser, and Dice on the validation images."""
 
+from math import inf
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import numpy as np
 import torch
-from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from lightning.pytorch.utilities.types import LRSchedulerTypeUnion, OptimizerLRScheduler
 from torch import Tensor
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics.classification import BinaryF1Score
 
 from edge_vessel.errors import UsageError
@@ -19,6 +22,7 @@ from train.models.checkpoint import load_checkpoint
 from train.schedules import schedule
 from train.seed import run_seed
 
+_FILES = ("encoder_weights", "start_from", "teachers")  # may have moved
 OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
@@ -69,6 +73,25 @@ class SegmentationModule(L.LightningModule):
         if optimiser not in OPTIMISERS:
             known = ", ".join(OPTIMISERS)
             raise UsageError(f"unknown optimiser {optimiser!r}; known: {known}")
+        if not 0.0 <= distillation <= 1.0:
+            raise UsageError(f"--model.distillation {distillation}: a share, from 0 to 1")
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Raises UsageError for a run of another kind: --resume continues, it does not change."""
+        before, settings = checkpoint["hyper_parameters"], checkpoint.get("run", {})
+        length = settings.get("settings", {}).get("max_epochs", self.trainer.max_epochs)
+        changed = [
+            f"{name} was {before.get(name)}, is {self.hparams[name]}"
+            for name in before
+            if name in self.hparams and name not in _FILES and before[name] != self.hparams[name]
+        ]
+        if length != self.trainer.max_epochs:  # its schedule would not fit
+            changed.append(f"max_epochs was {length}, is {self.trainer.max_epochs}")
+        if changed:
+            raise UsageError(
+                f"--resume: the run began otherwise: {'; '.join(changed)}; start another with "
+                "--output and --model.start_from"
+            )
 
     def on_fit_start(self) -> None:
         for teachers in self._teachers:
@@ -89,8 +112,9 @@ class SegmentationModule(L.LightningModule):
         return found.network
 
     def on_train_batch_start(self, batch: object, batch_idx: int) -> None:
-        # One seed a step and device, so that a resumed run goes on as an unbroken one does.
-        mixed = np.random.SeedSequence((run_seed(), self.global_rank, self.global_step))
+        # One seed a batch and device, so that a resumed run goes on as an unbroken one does.
+        place = (self.current_epoch, batch_idx)
+        mixed = np.random.SeedSequence((run_seed(), self.global_rank, *place))
         torch.manual_seed(int(mixed.generate_state(1, np.uint64)[0] >> 1))
 
     def forward(self, image: Tensor) -> Tensor:
@@ -125,9 +149,24 @@ class SegmentationModule(L.LightningModule):
             lr=self.hparams["learning_rate"],
             weight_decay=self.hparams["weight_decay"],
         )
-        steps = int(self.trainer.estimated_stepping_batches)
-        found = schedule(self.hparams["schedule"], optimiser, steps, self.hparams["cycles"])
+        steps = self.trainer.estimated_stepping_batches
+        if not 0 < steps < inf:
+            raise UsageError(
+                f"--trainer.max_epochs {self.trainer.max_epochs}: 1 or more, so that the learning "
+                "rate knows the end"
+            )
+        found = schedule(self.hparams["schedule"], optimiser, int(steps), self.hparams["cycles"])
         return {"optimizer": optimiser, "lr_scheduler": found}  # type: ignore[typeddict-item]
+
+    def lr_scheduler_step(self, scheduler: LRSchedulerTypeUnion, metric: Any | None) -> None:
+        """Lightning's, but for "plateau": that one moves where the epoch's checkpoint follows."""
+        if not isinstance(scheduler, ReduceLROnPlateau):
+            super().lr_scheduler_step(scheduler, metric)
+
+    def on_validation_end(self) -> None:
+        scheduler = self.lr_schedulers()
+        if isinstance(scheduler, ReduceLROnPlateau) and not self.trainer.sanity_checking:
+            scheduler.step(float(self.trainer.callback_metrics["val_loss"]))
 
 
 def _scaled(image: Tensor) -> Tensor:

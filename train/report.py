@@ -41,6 +41,7 @@ class Line:
     model: str
     trained_on: str
     tested_on: str
+    threshold_from: str
     scaling: str
     seeds: int
     scores: dict[str, Estimate | None]
@@ -66,14 +67,14 @@ def lines(evaluations: Sequence[Stored], rule: str, region: str, averaging: str)
     Raises:
         UsageError: an evaluation lacks the row, or a seed stands twice in a setting.
     """
-    groups: dict[tuple[str, str, str, str, str], list[Stored]] = {}
+    groups: dict[tuple[str, ...], list[Stored]] = {}
     for one in evaluations:
+        setting = (one.model, one.data, one.dataset, one.threshold_from, str(one.scaling))
         # Epochs too: a short and a long training are no two seeds of one setting.
-        key = (one.model, one.data, one.dataset, str(one.scaling), str(one.run.get("epochs")))
-        groups.setdefault(key, []).append(one)
+        groups.setdefault((*setting, str(one.run.get("epochs"))), []).append(one)
     return [
         Line(
-            *key[:4],
+            *key[:5],
             len(group),
             _scores(group, rule, region, averaging),
             *(_mean_of_run(group, name) for name in ("epochs", "images_seen", "minutes")),
@@ -129,12 +130,12 @@ def matrix(table: Sequence[Line]) -> list[list[str]]:
 
 def _cells(table: Sequence[Line]) -> list[list[str]]:
     names = [one.name for one in fields(Line) if one.name != "scores"]
-    header = [name.replace("_", " ") for name in (*names[:5], *NAMES, *names[5:])]
+    header = [name.replace("_", " ") for name in (*names[:6], *NAMES, *names[6:])]
     return [header] + [
         [
-            *(str(getattr(line, name)) for name in names[:5]),
+            *(str(getattr(line, name)) for name in names[:6]),
             *("" if value is None else str(value) for value in line.scores.values()),
-            *(_number(getattr(line, name)) for name in names[5:]),
+            *(_number(getattr(line, name)) for name in names[6:]),
         ]
         for line in table
     ]

@@ -18,7 +18,6 @@ from train.git import git_revision
 from train.models.checkpoint import load_checkpoint
 from train.seed import run_seed
 
-
 _OF_FILES = ("model", "model_options", "encoder_weights", "start_from", "teachers")
 
 

@@ -1,17 +1,20 @@
 """How the learning rate goes, by name."""
 
+from functools import partial
+from math import cos, pi
 from typing import Any
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import (
     ConstantLR,
     CosineAnnealingLR,
-    CosineAnnealingWarmRestarts,
+    LambdaLR,
     ReduceLROnPlateau,
 )
 
 from edge_vessel.errors import UsageError
 
+_LOWEST = 1e-8  # learning rate at the end of a cycle
 SCHEDULES = ("constant", "cosine", "cyclical", "plateau")
 
 
@@ -25,7 +28,7 @@ def schedule(name: str, optimiser: Optimizer, steps: int, cycles: int) -> dict[s
         steps: optimiser steps of the whole run.
 
     Raises:
-        UsageError: the name is not in the registry.
+        UsageError: the name is not in the registry, or there are no cycles.
     """
     if name == "plateau":
         found: Any = ReduceLROnPlateau(optimiser, factor=0.1, patience=10)
@@ -33,9 +36,18 @@ def schedule(name: str, optimiser: Optimizer, steps: int, cycles: int) -> dict[s
     if name == "cosine":
         found = CosineAnnealingLR(optimiser, steps)
     elif name == "cyclical":
-        found = CosineAnnealingWarmRestarts(optimiser, max(1, steps // cycles), eta_min=1e-8)
+        if cycles < 1:
+            raise UsageError(f"--model.cycles {cycles}: 1 or more")
+        found = LambdaLR(optimiser, partial(_cycle, steps, cycles, optimiser.defaults["lr"]))
     elif name == "constant":
         found = ConstantLR(optimiser, factor=1.0)
     else:
         raise UsageError(f"unknown schedule {name!r}; known: {', '.join(SCHEDULES)}")
     return {"scheduler": found, "interval": "step"}
+
+
+def _cycle(steps: int, cycles: int, learning_rate: float, step: int) -> float:
+    """The factor of the learning rate; the last cycle ends with the run, whole steps or not."""
+    place = step * cycles / steps % 1.0
+    lowest = _LOWEST / learning_rate
+    return lowest + (1.0 - lowest) * (1.0 + cos(pi * place)) / 2.0

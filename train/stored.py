@@ -1,6 +1,7 @@
 """Evaluations read back from their JSON files."""
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,8 @@ from train.protocol import Row
 class Stored:
     """One evaluation; what older files lack is empty.
 
-    `data` is what the network was trained on, `model` its name with its options.
+    `data` is what the network was trained on, `model` its name with its options, `threshold_from`
+    the data sets whose training photographs set the a priori threshold.
     """
 
     path: Path
@@ -26,6 +28,7 @@ class Stored:
     model: str
     data: str
     dataset: str
+    threshold_from: str
     scaling: Scaling
     rows: tuple[Row, ...]
     run: dict[str, Any]
@@ -44,22 +47,28 @@ class Stored:
 def read_all(paths: Sequence[Path]) -> list[Stored]:
     """Every evaluation of the files and, as `evaluation_*.json`, of the folders; each once.
 
+    A folder without any, such as of a run that goes on, is told on stderr and left out.
+
     Raises:
-        UsageError: a path is missing, holds no evaluation or is none.
+        UsageError: a path is missing or is no evaluation, or there is no evaluation at all.
     """
     files: list[Path] = []
     for path in paths:
         inside = sorted(path.glob("evaluation_*.json")) if path.is_dir() else [path]
         if not inside:
-            raise UsageError(
+            advice = (
                 f"{path}: no evaluation_*.json in this folder; write one with "
                 f"`python -m train evaluate --checkpoint {path}/last.ckpt`"
             )
+            if path is paths[-1] and not files:
+                raise UsageError(advice)
+            sys.stderr.write(f"note: {advice}\n")
         files += inside
-    found: dict[tuple[str, str, Scaling], Stored] = {}
+    found: dict[tuple[str, str, str, Scaling], Stored] = {}
     for file in files:
         one = read(file)
-        found.setdefault((one.checkpoint_sha256, one.dataset, one.scaling), one)
+        key = (one.checkpoint_sha256, one.dataset, one.threshold_from, one.scaling)
+        found.setdefault(key, one)
     return list(found.values())
 
 
@@ -90,6 +99,7 @@ def _stored(path: Path, content: dict[str, Any]) -> Stored:
         content["model"] + (f" ({listed})" if listed else ""),
         str(run.get("data") or content.get("trained_on") or content["dataset"]),
         content["dataset"],
+        str(content.get("trained_on") or content["dataset"]),
         Scaling(**(content.get("scaling") or {})),
         tuple(Row(**{**row, "scores": Scores(**row["scores"])}) for row in content["rows"]),
         run,

@@ -1,5 +1,7 @@
+import contextlib
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -55,6 +57,23 @@ def test_what_cannot_be_written_is_told_in_one_line(tmp_path: Path, name: str) -
         write_file(tmp_path / name, b"x")
     assert "\n" not in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.usefixtures("way")
+def test_a_device_a_pipe_and_a_socket_stay(tmp_path: Path) -> None:
+    pipe, listener, device = tmp_path / "pipe", tmp_path / "socket", tmp_path / "null"
+    os.mkfifo(pipe)
+    with socket.socket(socket.AF_UNIX) as unix:
+        unix.bind(str(listener))
+    paths = [pipe, listener]
+    with contextlib.suppress(PermissionError):  # only root makes devices
+        os.mknod(device, stat.S_IFCHR | 0o666, os.makedev(1, 3))
+        paths.append(device)
+    before = [path.lstat() for path in paths]
+    for path in paths:
+        with pytest.raises(DeviceError, match=f"{path.name}: cannot be written: not a regular"):
+            write_file(path, b"x")
+    assert [path.lstat() for path in paths] == before
 
 
 WRITER = """

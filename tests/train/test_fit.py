@@ -13,6 +13,7 @@ import pytest
 import torch
 import yaml
 
+from train.__main__ import main
 from train.crops import CropOptions
 from train.datamodule import FundusDataModule
 from train.models import create
@@ -28,7 +29,7 @@ SMALL = ["--data.validation=18", "--data.batch_size=1", "--trainer.enable_progre
 
 def _command(data: Path, output: Path, *more: str) -> list[str]:
     fit = [sys.executable, "-W", "ignore", "-m", "train", "fit", "--config", str(CONFIG)]
-    return [*fit, "--data", str(data), *more, "--output", str(output), "--seed", "7", *SMALL]
+    return [*fit, "--data", str(data), *SMALL, *more, "--output", str(output), "--seed", "7"]
 
 
 def _run(command: list[str]) -> subprocess.CompletedProcess:
@@ -158,19 +159,69 @@ def test_every_configuration_names_what_there_is(path):
         (["--model.start_from", "none.ckpt"], "none.ckpt: no such checkpoint"),
         (["--model.loss", "focal"], "unknown loss 'focal'; known: bce, bce_jaccard"),
         (["--model.optimiser", "sgd"], "unknown optimiser 'sgd'; known: adam, adamw"),
-        (["--data.crops.count=0"], "--data.batch_size 1: more than the 0 items"),
+        (["--data.crops.count=0"], "--data.crops.count 0: 1 or more"),
+        (["--data.crops.count=1", "--data.batch_size=2"], "2: more than the 1 items"),
         (["--model.model=wnet_unet", "--encoder-weights", "w.pth"], "takes no ImageNet weights"),
         (["--data.workers=-1"], "--data.workers -1: 0 or more"),
         (["--data.crops.size_px=100"], "--data.crops.size_px 100: a multiple of 16"),
         (["--data.crops.fov_diameter_px=[9,5]"], "fov_diameter_px [9.0, 5.0]: the smaller first"),
         (["--data.dataset", "drive+chase_db1"], "leaves nothing of 8 records of chase_db1"),
+        (["--data.batch_size=0"], "--data.batch_size 0: 1 or more"),
+        (["--data.crops.camera=2"], "--data.crops.camera 2.0: a share"),
+        (["--data.crops.fov_diameter_px=[1,5]"], "both 32.0 px or more"),
+        (["--data.crops.usual_diameter_px=0"], "usual_diameter_px 0.0: 32.0 px or more"),
+        (["--model.distillation=2"], "--model.distillation 2.0: a share"),
+        (["--trainer.max_epochs=-1"], "--trainer.max_epochs -1: 1 or more"),
         (["--data=nowhere"], "nowhere: no such folder"),
     ],
 )
-def test_wrong_calls_are_one_line(data, tmp_path, more, says):
-    failed = _run(_command(data, tmp_path / "run", "--trainer.max_epochs", "1", *more))
-    assert failed.returncode == 2, failed.stderr
-    assert says in failed.stderr
+def test_wrong_calls_are_one_line(data, tmp_path, capfd, more, says):
+    """In this process: `main` is all that the command runs."""
+    call = _command(data, tmp_path / "run", "--trainer.max_epochs", "1", *more)
+    assert main(call[call.index("fit") :]) == 2
+    told = capfd.readouterr().err
+    assert says in told.splitlines()[-1]
+    assert "Traceback" not in told
+
+
+def test_a_run_of_another_kind_or_a_damaged_one_is_not_resumed(data, tmp_path):
+    config, output = tmp_path / "small.yaml", tmp_path / "run"
+    config.write_text(SMALL_CONFIG.replace("constant", "plateau"))
+    command = [sys.executable, "-W", "ignore", "-m", "train", "fit", "--config", str(config)]
+    command += ["--data", str(data), "--output", str(output), "--trainer.max_epochs", "2"]
+    done = _run(command)
+    assert done.returncode == 0, done.stderr
+    last = output / "last.ckpt"
+    content = torch.load(last, weights_only=True)
+    assert content["lr_schedulers"][0]["last_epoch"] == 2, "a check of the plateau is missing"
+
+    def refused(*more: str) -> str:
+        failed = _run([*command, "--resume", *more])
+        assert failed.returncode == 2, failed.stderr
+        assert "Traceback" not in failed.stderr
+        return failed.stderr
+
+    assert "model was wnet_unet, is wnet" in refused("--model.model", "wnet")
+    assert "learning_rate was 0.001, is 0.1" in refused("--model.learning_rate", "0.1")
+    assert "max_epochs was 2, is 3" in refused("--trainer.max_epochs", "3")
+    last.write_bytes(last.read_bytes()[:-100])
+    assert f"{last}: not a checkpoint of `train fit`" in refused()
+
+
+def test_a_full_disk_is_one_line(data, tmp_path):
+    disk, config = tmp_path / "disk", tmp_path / "small.yaml"
+    disk.mkdir()
+    config.write_text(SMALL_CONFIG)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "none", str(disk)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("mounting a small file system takes root")
+    try:
+        command = [sys.executable, "-W", "ignore", "-m", "train", "fit", "--config", str(config)]
+        failed = _run([*command, "--data", str(data), "--output", str(disk / "run")])
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+    assert failed.returncode == 3, failed.stderr
+    assert "No space left on device: make room" in failed.stderr
     assert "Traceback" not in failed.stderr
 
 

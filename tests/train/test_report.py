@@ -93,6 +93,7 @@ def test_seeds_of_one_setting_share_a_line(tmp_path):
         {"run": {"data": "hrf", "seed": 2}},
         {"run": {"data": "drive", "seed": 2, "epochs": 20}},
         {"dataset": "chase_db1"},
+        {"trained_on": "drive+hrf"},
         {"scaling": {"fov_diameter_px": 537.0}},
         {"scaling": {"tile_px": 544, "overlap": 0.25}},
     ],
@@ -100,6 +101,16 @@ def test_seeds_of_one_setting_share_a_line(tmp_path):
 def test_other_settings_are_other_lines(other, tmp_path):
     first, second = _evaluation(tmp_path, "1", 0.8), _evaluation(tmp_path, "2", 0.9, **other)
     assert [line.seeds for line in _lines(first, second)] == [1, 1]
+
+
+def test_a_run_that_goes_on_is_left_out_with_a_note(tmp_path, capsys):
+    (tmp_path / "young").mkdir()
+    _evaluation(tmp_path, "1", 0.8)
+    for order in (("young", "1"), ("1", "young")):
+        assert len(_lines(*(tmp_path / name for name in order))) == 1
+        assert "young: no evaluation_*.json in this folder" in capsys.readouterr().err
+    with pytest.raises(UsageError, match="young: no evaluation"):
+        _lines(tmp_path / "young")
 
 
 def test_one_seed_twice_is_no_second_seed(tmp_path):
@@ -137,7 +148,7 @@ def test_the_command_tells_and_draws(tmp_path):
     assert [line["scores"]["dice"]["interval"] for line in document["lines"]] == [None, None]
     done = _run(path, "--markdown", "--plot", curves, "--reliability", diagram)
     assert done.returncode == 0, done.stderr
-    assert "| m2unet | drive | drive | own size | 1 | 0.8000 |" in done.stdout
+    assert "| m2unet | drive | drive | drive | own size | 1 | 0.8000 |" in done.stdout
     for picture in (curves, diagram):
         assert np.ptp(read_image(picture)) == 255
 

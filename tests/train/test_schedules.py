@@ -1,5 +1,6 @@
 """Learning rates step by step, teachers, losses by name."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -38,6 +39,15 @@ def test_cyclical_begins_anew_each_cycle_and_ends_low():
     assert max(rates[19], rates[39], rates[59]) < 1e-4
 
 
+@pytest.mark.parametrize(("steps", "cycles"), [(65, 3), (7, 7), (5, 20), (1005, 20)])
+def test_cycles_end_with_the_run_whatever_its_steps(steps, cycles):
+    rates = _rates("cyclical", steps, cycles)
+    assert rates[0] == 0.01
+    last = 0.005 * (1 + np.cos(np.pi * ((steps - 1) * cycles / steps % 1)))
+    assert rates[-1] == pytest.approx(last, abs=2e-8)
+    assert min(rates) >= 1e-8
+
+
 def test_plateau_watches_the_validation_loss():
     optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.01)
     found = schedule("plateau", optimiser, 10, 1)
@@ -51,6 +61,7 @@ def test_plateau_watches_the_validation_loss():
     ("call", "says"),
     [
         (lambda: _rates("warm", 1), "unknown schedule 'warm'; known: constant, cosine"),
+        (lambda: _rates("cyclical", 5, cycles=0), "--model.cycles 0: 1 or more"),
         (lambda: losses.find("focal"), "unknown loss 'focal'; known: bce, bce_jaccard"),
     ],
 )
@@ -79,7 +90,7 @@ def test_teachers_give_their_mean_probability_and_do_not_learn(tmp_path):
         save_slim(tmp_path / f"{seed}.ckpt", Checkpoint("wnet_unet", network))
         with torch.inference_mode():
             expected.append(torch.sigmoid(network(image)))
-    teachers = Teachers([str(tmp_path / f"{seed}.ckpt") for seed in (0, 1)]).train()
+    teachers = Teachers([str(tmp_path / f"{seed}.ckpt") for seed in (0, 1)])
     found = teachers(image)
     assert torch.allclose(found, (expected[0] + expected[1]) / 2, atol=1e-5)
     assert not found.requires_grad
