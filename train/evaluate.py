@@ -1,10 +1,10 @@
-"""`python -m train evaluate`: one checkpoint on one data set, by threshold rule and region."""
+"""`python -m train evaluate`: one checkpoint on data sets, by threshold rule and region."""
 
 import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import torch
@@ -33,58 +33,95 @@ from train.protocol import A_PRIORI, FULL_FRAME, Counted, Kept, Row, centrelines
 from train.protocol import thresholds as by_rule
 
 
+@dataclass(frozen=True)
+class _Trained:
+    """What the training photographs say, once for all test sets.
+
+    `counted` is by training set; `fitted` is what the temperature is fitted on.
+    """
+
+    on: str
+    records: list[Record]
+    counted: dict[str, list[Counted]]
+    fitted: list[list[Counted]]
+    predict: Predictor
+    scaling: Scaling
+
+
 def evaluate(arguments: list[str]) -> None:
-    """Parses, predicts, prints, and writes the report.
+    """Parses, predicts, prints, and writes a report for each data set as soon as it is there.
 
     Raises:
         UsageError: no such checkpoint, data set or device, or an option that does not suit it.
         DeviceError: the disk.
     """
     options = _parser().parse_args(arguments)
-    root, dataset = data_root(options.data), registry.find(options.dataset)
+    root = data_root(options.data)
+    datasets = [registry.find(name) for name in options.dataset.split("+")]
     checkpoint = load_checkpoint(options.checkpoint)
     device = _device(options.device)
-    if options.pictures is not None:
-        make_folder(options.pictures)
-    report = _measure(options, root, dataset, checkpoint, device)
-    document = json.dumps(asdict(report), indent=1)
-    output = options.output
-    if output is None and (options.checkpoint.parent / "config.yaml").is_file():
-        output = options.checkpoint.parent / f"evaluation_{_file_name(report)}.json"
-    if output is not None:
-        write_file(output, (document + "\n").encode())
+    for folder in (options.pictures, options.output if len(datasets) > 1 else None):
+        if folder is not None:
+            make_folder(folder)
+    for dataset in datasets:
+        _refuse_known(options.checkpoint, checkpoint, dataset, root)
+    trained = _train(options, root, checkpoint, device)
+    documents = []
+    for dataset in datasets:
+        report = _test(options, root, dataset, checkpoint, trained)
+        document = asdict(report)
+        if (output := _output(options, report, len(datasets))) is not None:
+            write_file(output, (json.dumps(document, indent=1) + "\n").encode())
+        documents.append(document)
+        if options.markdown:
+            sys.stdout.write(markdown(report.rows))
+        elif not options.json:
+            _print(report)
     if options.json:
-        sys.stdout.write(document + "\n")
-    elif options.markdown:
-        sys.stdout.write(markdown(report.rows))
-    else:
-        _print(report)
+        shown = documents if len(documents) > 1 else documents[0]
+        sys.stdout.write(json.dumps(shown, indent=1) + "\n")
 
 
-def _measure(
+def _output(options: argparse.Namespace, report: Report, count: int) -> Path | None:
+    """The file of a report; of several, in the folder that --output names."""
+    name = f"evaluation_{_file_name(report)}.json"
+    if options.output is not None:
+        given: Path = options.output
+        return given / name if count > 1 else given
+    run: Path = options.checkpoint.parent
+    return run / name if (run / "config.yaml").is_file() else None
+
+
+def _train(
+    options: argparse.Namespace, root: Path, checkpoint: Checkpoint, device: torch.device
+) -> _Trained:
+    trained_on = options.trained_on or str(checkpoint.run.get("data") or options.dataset)
+    training = [registry.find(name) for name in trained_on.split("+")]
+    records = [(one, record) for one in training for record in one.records(root, "train")]
+    scaling = _scaling(options, trained_on, [record for _, record in records])
+    tiling = None if scaling.tile_px is None else Tiling(scaling.tile_px, options.overlap)
+    predict = torch_predictor(checkpoint.network.to(device), tiling)
+    counted: dict[str, list[Counted]] = {one.name: [] for one in training}
+    found = _counted(predict, records, scaling, "train")
+    for (owner, _), (one, _) in zip(records, found, strict=True):
+        counted[owner.name].append(one)
+    fitted = _fitted(counted, options.calibrate_on, checkpoint)
+    return _Trained(
+        trained_on, [record for _, record in records], counted, fitted, predict, scaling
+    )
+
+
+def _test(
     options: argparse.Namespace,
     root: Path,
     dataset: DataSet,
     checkpoint: Checkpoint,
-    device: torch.device,
+    trained: _Trained,
 ) -> Report:
-    trained_on = options.trained_on or str(checkpoint.run.get("data") or dataset.name)
-    training = [registry.find(name) for name in trained_on.split("+")]
-    records = [(one, record) for one in training for record in one.records(root, "train")]
-    _refuse_known(options.checkpoint, checkpoint, dataset, root)
-    scaling = _scaling(options, trained_on, [record for _, record in records])
-    tiling = None if scaling.tile_px is None else Tiling(scaling.tile_px, options.overlap)
-    predict = torch_predictor(checkpoint.network.to(device), tiling)
-    train: dict[str, list[Counted]] = {one.name: [] for one in training}
-    for (owner, _), (one, _) in zip(
-        records, _counted(predict, records, scaling, "train"), strict=True
-    ):
-        train[owner.name].append(one)
-    fitted = _fitted(train, options.calibrate_on, checkpoint)
     tests = [(dataset, record) for record in dataset.records(root, "test")]
-    found = list(_counted(predict, tests, scaling, "test"))
+    found = _counted(trained.predict, tests, trained.scaling, "test")
     test, kept = [one for one, _ in found], [one for _, one in found]
-    at = by_rule(list(train.values()), test)
+    at = by_rule(trained.counted, test, dataset.name)
     if options.pictures is not None:
         _draw(options.pictures, kept, at[FULL_FRAME, A_PRIORI])
     return Report(
@@ -92,13 +129,13 @@ def _measure(
         dataset=dataset.name,
         images=len(test),
         rows=rows(test, at, [centrelines(one, at) for one in kept]),
-        trained_on=trained_on,
-        scaling=scaling,
+        trained_on=trained.on,
+        scaling=trained.scaling,
         curves=evaluation.curves(test),
         second_observer=evaluation.second_observer(dataset, root),
-        calibration=evaluation.calibration(fitted, options.calibrate_on, test),
-        **evaluation.identity(options.checkpoint, checkpoint, [record for _, record in records]),
-        **evaluation.conditions(device),
+        calibration=evaluation.calibration(trained.fitted, options.calibrate_on, test),
+        **evaluation.identity(options.checkpoint, checkpoint, trained.records),
+        **evaluation.conditions(_device(options.device)),
     )
 
 
@@ -212,7 +249,11 @@ def _device(name: str) -> torch.device:
 def _parser() -> argparse.ArgumentParser:
     parse = argparse.ArgumentParser(prog="python -m train evaluate", description=__doc__)
     parse.add_argument("--checkpoint", type=Path, required=True, metavar="FILE")
-    parse.add_argument("--dataset", default="drive", help=", ".join(registry.DATA_SETS))
+    parse.add_argument(
+        "--dataset",
+        default="drive",
+        help=f"{', '.join(registry.DATA_SETS)}; several joined by +",
+    )
     parse.add_argument("--data", metavar="DIR", help="the folder that holds the data sets")
     parse.add_argument(
         "--trained-on",
@@ -240,7 +281,12 @@ def _parser() -> argparse.ArgumentParser:
     parse.add_argument(
         "--pictures", type=Path, metavar="DIR", help="draw found, false and missed vessels"
     )
-    parse.add_argument("--output", type=Path, metavar="FILE", help="write the report as JSON")
+    parse.add_argument(
+        "--output",
+        type=Path,
+        metavar="PATH",
+        help="write the report as JSON; of several data sets, a folder",
+    )
     parse.add_argument("--json", action="store_true", help="print the report as JSON")
     parse.add_argument("--markdown", action="store_true", help="print the table for a README")
     return parse

@@ -1,6 +1,6 @@
 """The protocol's table: threshold rules, regions, ways of averaging."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -21,9 +21,15 @@ from train.metrics import (
 )
 
 A_PRIORI = "a priori: best on the training set"
+A_PRIORI_OWN = "a priori: best on the training set of this data set"
 FIXED = "fixed: 0.5"
 A_POSTERIORI = "a posteriori: best on the test set"
-RULES = {"a-priori": A_PRIORI, "fixed": FIXED, "a-posteriori": A_POSTERIORI}
+RULES = {
+    "a-priori": A_PRIORI,
+    "a-priori-own": A_PRIORI_OWN,
+    "fixed": FIXED,
+    "a-posteriori": A_POSTERIORI,
+}
 FULL_FRAME, FIELD_OF_VIEW = "full frame", "field of view"
 REGIONS = {"frame": FULL_FRAME, "fov": FIELD_OF_VIEW}
 POOLED, MEAN = "pooled", "mean over images"
@@ -103,21 +109,22 @@ def alike(sets: Sequence[Histogram]) -> Histogram:
 
 
 def thresholds(
-    train: Sequence[Sequence[Counted]], test: Sequence[Counted]
+    train: Mapping[str, Sequence[Counted]], test: Sequence[Counted], tested: str
 ) -> dict[tuple[str, str], float]:
     """By (region, rule); each region has its own best ones.
 
-    `train` holds the photographs of each training set; several sets weigh the same.
+    `train` holds the photographs of each training set by its name; several sets weigh the same, and
+    where `tested` is one of them, there is a rule more: its own photographs alone.
     """
-    return {
-        (region, rule): value
-        for region in (FULL_FRAME, FIELD_OF_VIEW)
-        for rule, value in (
-            (A_PRIORI, best_threshold(alike([summed(one, region) for one in train]))),
-            (FIXED, 0.5),
-            (A_POSTERIORI, best_threshold(summed(test, region))),
-        )
-    }
+    found = {}
+    for region in (FULL_FRAME, FIELD_OF_VIEW):
+        sets = {name: summed(one, region) for name, one in train.items()}
+        found[region, A_PRIORI] = best_threshold(alike(list(sets.values())))
+        if len(sets) > 1 and tested in sets:
+            found[region, A_PRIORI_OWN] = best_threshold(sets[tested])
+        found[region, FIXED] = 0.5
+        found[region, A_POSTERIORI] = best_threshold(summed(test, region))
+    return found
 
 
 def rows(

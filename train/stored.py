@@ -12,7 +12,7 @@ from train.calibration import Calibration, Reliability, ReliabilityBin
 from train.evaluation import Observer, Scaling
 from train.histogram import Point
 from train.metrics import Scores
-from train.protocol import Row
+from train.protocol import A_PRIORI, A_PRIORI_OWN, Row
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,9 @@ class Stored:
     calibration: Calibration | None
 
     def row(self, rule: str, region: str, averaging: str) -> Row:
-        """Raises UsageError where the file lacks it."""
+        """Raises UsageError where the file lacks it; trained on one set, that is its own."""
+        if rule == A_PRIORI_OWN and self.threshold_from == self.dataset:
+            rule = A_PRIORI
         for one in self.rows:
             if (one.rule, one.region, one.averaging) == (rule, region, averaging):
                 return one

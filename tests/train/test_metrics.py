@@ -18,6 +18,7 @@ from train.metrics import (
 )
 from train.protocol import (
     A_PRIORI,
+    A_PRIORI_OWN,
     FIELD_OF_VIEW,
     FULL_FRAME,
     centrelines,
@@ -74,7 +75,7 @@ def test_best_threshold_separates():
 
 def test_thresholds_of_the_training_set_do_not_look_at_the_test_set():
     train, test = _prediction([[0.3, 0.6]], [[0, 1]]), _prediction([[0.7, 0.9]], [[0, 1]])
-    at = thresholds([[count(train)[0]]], [count(test)[0]])
+    at = thresholds({"a": [count(train)[0]]}, [count(test)[0]], "a")
     found = {rule.partition(":")[0]: value for (region, rule), value in at.items()}
     assert found == {"a priori": 0.31, "fixed": 0.5, "a posteriori": 0.71}
 
@@ -138,8 +139,12 @@ def test_loss_of_a_perfect_map_vanishes():
 def test_several_training_sets_weigh_the_same_however_large_they_are():
     large = _prediction([[0.6, 0.8] * 500], [[0, 1] * 500])
     small = _prediction([[0.1, 0.4, 0.4, 0.4]], [[0, 1, 1, 1]])
-    sets = [[count(large)[0]], [count(small)[0]]]
-    together = thresholds(sets, [count(small)[0]])[FULL_FRAME, A_PRIORI]
-    as_one = thresholds([[*sets[0], *sets[1]]], [count(small)[0]])[FULL_FRAME, A_PRIORI]
+    sets = {"large": [count(large)[0]], "small": [count(small)[0]]}
+    at = thresholds(sets, sets["small"], "small")
+    assert at[FULL_FRAME, A_PRIORI_OWN] == 0.11
+    together = at[FULL_FRAME, A_PRIORI]
+    at = thresholds({"both": [*sets["large"], *sets["small"]]}, sets["small"], "both")
+    assert (FULL_FRAME, A_PRIORI_OWN) not in at
+    as_one = at[FULL_FRAME, A_PRIORI]
     # Dice at 0.11: 0.833 of weights, 0.668 of pixels; at 0.61: 0.571 and 0.997.
     assert (together, as_one) == (0.11, 0.61)

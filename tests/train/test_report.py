@@ -11,7 +11,7 @@ import pytest
 from edge_vessel.errors import UsageError
 from edge_vessel.sources.images import read_image
 from train.pictures import RED, WHITE, YELLOW, compared, make_folder, write_png
-from train.protocol import A_PRIORI, FULL_FRAME, POOLED
+from train.protocol import A_PRIORI, A_PRIORI_OWN, FULL_FRAME, POOLED
 from train.report import estimate, lines, matrix
 from train.stored import read_all
 
@@ -52,8 +52,8 @@ def _evaluation(folder: Path, name: str, dice: float, **more) -> Path:
     return path
 
 
-def _lines(*paths: Path):
-    return lines(read_all(paths), A_PRIORI, FULL_FRAME, POOLED)
+def _lines(*paths: Path, rule: str = A_PRIORI):
+    return lines(read_all(paths), rule, FULL_FRAME, POOLED)
 
 
 @pytest.mark.parametrize(
@@ -118,6 +118,14 @@ def test_one_seed_twice_is_no_second_seed(tmp_path):
     second = _evaluation(tmp_path, "2", 0.82, run={"data": "drive", "seed": 1, "epochs": 400})
     with pytest.raises(UsageError, match="both seed 1"):
         _lines(first, second)
+
+
+def test_one_training_set_is_the_tested_sets_own(tmp_path):
+    first = _evaluation(tmp_path, "1", 0.8)
+    assert str(_lines(first, rule=A_PRIORI_OWN)[0].scores["dice"]) == "0.8000"
+    other = _evaluation(tmp_path, "2", 0.8, trained_on="hrf")
+    with pytest.raises(UsageError, match="has no row 'a priori: best on the training set of this"):
+        _lines(other, rule=A_PRIORI_OWN)
 
 
 def test_matrix_of_data_sets(tmp_path):

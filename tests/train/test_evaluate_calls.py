@@ -1,12 +1,15 @@
-"""What `train evaluate` says before it predicts anything."""
+"""The calls of `train evaluate`: what is refused, what comes of several data sets."""
 
+import json
 import subprocess
 import sys
 
 import pytest
+import torch
 
 from train.models import create
 from train.models.checkpoint import Checkpoint, save_slim
+from train.protocol import A_PRIORI, A_PRIORI_OWN
 
 WEIGHTS = "train/weights/m2unet_drive.ckpt"
 
@@ -45,3 +48,31 @@ def test_photographs_that_the_network_was_trained_with_are_no_test(data, tmp_pat
     assert done.returncode == 2
     assert f"{path}: was trained with 2 of the test photographs of chase_db1" in done.stderr
     assert done.stderr.count("\n") == 1, done.stderr
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_several_data_sets_share_the_training_photographs(data, tmp_path):
+    """A file each; the network's own training sets set the threshold unless told otherwise."""
+    path, output = tmp_path / "n.ckpt", tmp_path / "found"
+    torch.manual_seed(0)
+    run = {"data": "drive+chase_db1", "validation": {"chase_db1": ["01L"]}}
+    save_slim(path, Checkpoint("wnet_unet", create("wnet_unet"), run=run))
+    command = [sys.executable, "-W", "ignore", "-m", "train", "evaluate", "--data", str(data)]
+    command += ["--checkpoint", str(path), "--dataset", "chase_db1+drive", "--fov-diameter", "64"]
+    command += ["--calibrate-on", "validation", "--output", str(output), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    names = [f"evaluation_{name}_by_drive+chase_db1_64px.json" for name in ("chase_db1", "drive")]
+    assert sorted(file.name for file in output.iterdir()) == names
+    found = [json.loads((output / name).read_text()) for name in names]
+    assert json.loads(done.stdout) == found
+    assert [one["images"] for one in found] == [20, 20]
+    assert {one["trained_on"] for one in found} == {"drive+chase_db1"}
+    together = [_threshold(one, A_PRIORI) for one in found]
+    assert together[0] == together[1]
+    assert {_threshold(one, A_PRIORI_OWN) for one in found} != set(together)
+
+
+def _threshold(report: dict, rule: str) -> float:
+    return next(row["threshold"] for row in report["rows"] if row["rule"] == rule)
