@@ -129,8 +129,11 @@ def _parser() -> argparse.ArgumentParser:
     parse.add_argument(
         "--evaluation",
         type=Path,
+        action="append",
+        default=[],
         metavar="JSON",
-        help="report of `train evaluate` for this checkpoint: threshold and metrics come from it",
+        help="report of `train evaluate` for this checkpoint: threshold and metrics come from it; "
+        "may be repeated for other test sets, by the same threshold",
     )
     parse.add_argument("--threshold", type=float, metavar="P", help="of an ONNX file's vessels")
     parse.add_argument("--logits", action="store_true", help="the ONNX file has no sigmoid")

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,18 +46,25 @@ class Source:
     metrics: tuple[Metric, ...]
 
 
-def from_checkpoint(path: Path, size: Size, evaluation: Path | None) -> Source:
-    """A checkpoint of `train fit`; threshold and metrics come from its evaluation.
+def from_checkpoint(path: Path, size: Size, evaluations: Sequence[Path]) -> Source:
+    """A checkpoint of `train fit`; threshold and metrics come from its evaluations, the data set
+    that parity is checked on from the first of them.
 
     Raises:
-        UsageError: no such checkpoint, or a report that is missing or about another one.
+        UsageError: no such checkpoint, or a report that is missing, about another checkpoint or by
+            another threshold than the first.
     """
     name, network = load_network(path)
-    if evaluation is None:
+    if not evaluations:
         raise UsageError(f"{path}: give the report of `train evaluate` with --evaluation")
-    report = _read_report(evaluation, path)
-    rows = [row for row in report["rows"] if row["rule"] == _A_PRIORI]
-    threshold = next(row["threshold"] for row in rows if row["region"] == "full frame")
+    reports = [_read_report(one, path) for one in evaluations]
+    report, threshold = reports[0], _threshold(reports[0])
+    for other, file in zip(reports, evaluations, strict=True):
+        if _threshold(other) != threshold:
+            raise UsageError(
+                f"{file}: its threshold is {_threshold(other)}, that of {evaluations[0]} is "
+                f"{threshold}: an artifact has one; evaluate both by the same training sets"
+            )
     return Source(
         "torch",
         to_onnx(network, size),
@@ -71,16 +78,27 @@ def from_checkpoint(path: Path, size: Size, evaluation: Path | None) -> Source:
             split_sha256=report["training_split_sha256"],
         ),
         Output(threshold, _A_PRIORI),
-        tuple(
-            Metric(
-                "torch",
-                f"{report['dataset']} test, {row['region']}",
-                f"dice {row['averaging']}",
-                round(row["scores"]["dice"], 4),
-            )
-            for row in rows
-        ),
+        tuple(metric for one in reports for metric in _metrics(one)),
     )
+
+
+def _threshold(report: dict[str, Any]) -> float:
+    return next(
+        float(row["threshold"])
+        for row in report["rows"]
+        if row["rule"] == _A_PRIORI and row["region"] == "full frame"
+    )
+
+
+def _metrics(report: dict[str, Any]) -> Iterator[Metric]:
+    """Dice by the a priori threshold, and how wide the field of view was in the network."""
+    diameter = (report.get("scaling") or {}).get("fov_diameter_px")
+    scaled = "" if diameter is None else f" at {diameter:g} px"
+    for row in report["rows"]:
+        if row["rule"] == _A_PRIORI:
+            data = f"{report['dataset']} test{scaled}, {row['region']}"
+            dice = round(row["scores"]["dice"], 4)
+            yield Metric("torch", data, f"dice {row['averaging']}", dice)
 
 
 def from_onnx(path: Path, size: Size, threshold: float | None, logits: bool) -> Source:

@@ -12,6 +12,7 @@ from torch import nn
 from compile.export import fold_batch_norms, to_onnx
 from compile.parity import Parity, compare
 from compile.size import square
+from compile.source import from_checkpoint
 from edge_vessel import artifact, signing
 from edge_vessel.errors import UsageError
 from edge_vessel.selftest import run_selftest
@@ -42,6 +43,25 @@ def test_one_command_makes_a_signed_artifact_that_passes_its_self_test(tmp_path,
     }  # fmt: skip
     assert model.opset_import[0].version >= 17
     assert str(ROOT).encode() not in built.read("model.onnx"), "no path of this machine"
+
+
+def test_further_evaluations_bring_metrics_but_no_second_threshold(tmp_path):
+    """What one network measures on other cameras belongs to its artifact."""
+    report = json.loads(REPORT.read_text())
+    other, apart = tmp_path / "other.json", tmp_path / "apart.json"
+    other.write_text(
+        json.dumps(report | {"dataset": "chase_db1", "scaling": {"fov_diameter_px": 538.0}})
+    )
+    for row in report["rows"]:
+        row["threshold"] = 0.41
+    apart.write_text(json.dumps(report))
+    source = from_checkpoint(WEIGHTS, square(64), [REPORT, other])
+    assert source.dataset == "drive"
+    data = [one.data for one in source.metrics]
+    assert len(data) == len(set(zip(data, (one.name for one in source.metrics), strict=True))) == 8
+    assert "chase_db1 test at 538 px, field of view" in data
+    with pytest.raises(UsageError, match=r"apart.json: its threshold is 0.41, that of .* is 0.58"):
+        from_checkpoint(WEIGHTS, square(64), [REPORT, apart])
 
 
 @pytest.mark.parametrize(
