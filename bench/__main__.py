@@ -1,0 +1,37 @@
+"""`python -m bench latency | compare`."""
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+
+from edge_vessel.errors import EdgeVesselError
+
+COMMANDS = {
+    "latency": "how long an artifact takes on this machine, in percentiles",
+    "compare": "two runs: the ratio with its interval; 1 on a regression",
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Runs one command; imports no more than it needs."""
+    command, rest = (arguments[0] if arguments else ""), arguments[1:]
+    if command not in COMMANDS:
+        asked = command in ("-h", "--help")
+        (sys.stdout if asked else sys.stderr).write(_usage())
+        return 0 if asked else 2
+    try:
+        run: Callable[[list[str]], int] = getattr(import_module(f"bench.{command}"), command)
+        return run(rest)
+    except EdgeVesselError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit_code
+
+
+def _usage() -> str:
+    width = max(map(len, COMMANDS))
+    lines = (f"  {name:<{width}}  {what}\n" for name, what in COMMANDS.items())
+    return f"usage: python -m bench COMMAND ...\n{''.join(lines)}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,163 @@
+"""Under which conditions a figure was made, and whether they allow one."""
+
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import psutil
+
+from edge_vessel import __version__
+from edge_vessel.board import Board, Core, read_board
+from edge_vessel.errors import DeviceError
+
+Kind = Literal["measured", "emulated"]
+BUSY_PERCENT = 15.0  # of one core's time, per core; more, and others shape the figures
+COOL_C = 55.0
+_BUSY_WINDOW_S = 1.0
+_COOL_STEP_S = 2.0
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What does not change between two runs on one machine."""
+
+    model: str
+    cpu: str
+    cores: tuple[Core, ...]
+    memory_mb: int
+    kernel: str
+    os: str
+    architecture: str
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Percentages are of one core's time over all cores, loads as the kernel counts them.
+
+    Temperatures are the hottest sensor's, None without one; `throttle` is what slowed the processor
+    at either end, `forced` whether a busy or hot machine was measured all the same.
+    """
+
+    machine: Machine
+    governors: tuple[str, ...]
+    load_before: float
+    load_after: float
+    busy_percent: float
+    temperature_before_c: float | None
+    temperature_after_c: float | None
+    throttle: tuple[str, ...]
+    waited_s: float
+    forced: bool
+    versions: dict[str, str]
+    git_revision: str | None
+
+
+def kind_of(board: Board) -> Kind:
+    """QEMU's board for Arm has no clock of its own: what it takes says nothing of a real one."""
+    return "emulated" if "linux,dummy-virt" in board.compatible else "measured"
+
+
+def begin(
+    force: bool,
+    cooldown_s: float,
+    board: Board,
+    read: Callable[[], Board] = read_board,
+    busy: Callable[[], float] | None = None,
+) -> Conditions:
+    """Waits for a cool board, refuses a busy machine.
+
+    Args:
+        force: measures all the same; the conditions say so.
+        cooldown_s: waits up to so long until the hottest sensor is below 55 °C.
+        board: as `read` gave it.
+
+    Raises:
+        DeviceError: the machine is busy or stays hot.
+    """
+    busy_percent = (busy or _busy_percent)()
+    if busy_percent > BUSY_PERCENT and not force:
+        raise DeviceError(
+            f"the machine is busy: others take {busy_percent:.0f} % of its cores' time (load "
+            f"{board.load_1min:.2f}); stop them, or measure all the same with --force"
+        )
+    waited_s, started_s = 0.0, time.monotonic()
+    while board.hottest_c is not None and board.hottest_c >= COOL_C:
+        if waited_s >= cooldown_s:
+            if cooldown_s and not force:
+                raise DeviceError(
+                    f"still {board.hottest_c:.0f} °C after {cooldown_s:.0f} s: give it longer with "
+                    "--cooldown, or measure all the same with --force"
+                )
+            break
+        time.sleep(min(_COOL_STEP_S, cooldown_s - waited_s))
+        waited_s = time.monotonic() - started_s
+        board = read()
+    return Conditions(
+        machine=Machine(
+            board.model,
+            board.cpu,
+            board.cores,
+            board.memory_bytes // 2**20,
+            board.kernel,
+            board.os,
+            platform.machine(),
+        ),
+        governors=tuple(sorted({core.governor for core in board.cores if core.governor})),
+        load_before=board.load_1min,
+        load_after=board.load_1min,
+        busy_percent=round(busy_percent, 1),
+        temperature_before_c=board.hottest_c,
+        temperature_after_c=board.hottest_c,
+        throttle=board.slowed,
+        waited_s=round(waited_s, 1),
+        forced=force,
+        versions={"edge_vessel": __version__, "python": platform.python_version()},
+        git_revision=_git_revision(),
+    )
+
+
+def end(before: Conditions, board: Board) -> Conditions:
+    """The same with what is known at the end."""
+    return replace(
+        before,
+        load_after=board.load_1min,
+        temperature_after_c=board.hottest_c,
+        throttle=tuple(dict.fromkeys((*before.throttle, *board.slowed))),
+    )
+
+
+def _busy_percent() -> float:
+    """Of all cores, over a second in which this process sleeps."""
+    return float(psutil.cpu_percent(interval=_BUSY_WINDOW_S))
+
+
+def _git_revision() -> str | None:
+    """None on a board, which has no checkout."""
+    root = Path(__file__).parent.parent
+    if not (root / ".git").exists():
+        return None
+    try:
+        asked = subprocess.run(
+            ["git", "describe", "--always", "--dirty"],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=root,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return asked.stdout.strip()
+
+
+def warn(conditions: Conditions) -> None:
+    """Says on stderr what shaped the figures."""
+    if conditions.busy_percent > BUSY_PERCENT:
+        sys.stderr.write(f"warning: the machine was {conditions.busy_percent:.0f} % busy\n")
+    if conditions.throttle:
+        slowed = ", ".join(conditions.throttle)
+        sys.stderr.write(f"warning: the processor was slowed: {slowed}\n")

@@ -1,0 +1,67 @@
+"""Latencies of many runs as a few numbers, and how sure one can be of their ratio."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Milliseconds of `count` runs. Percentiles are interpolated linearly between samples."""
+
+    count: int
+    min_ms: float
+    mean_ms: float
+    p50_ms: float
+    p90_ms: float
+    p95_ms: float
+    p99_ms: float
+    max_ms: float
+    std_ms: float
+
+    @classmethod
+    def of(cls, samples_ms: Sequence[float]) -> "Latency":
+        """Of one sample or more."""
+        values = np.asarray(samples_ms, np.float64)
+        percentiles = np.percentile(values, [50, 90, 95, 99])
+        figures = (values.min(), values.mean(), *percentiles, values.max(), values.std())
+        return cls(len(values), *(round(float(figure), 4) for figure in figures))
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Of two medians, with its 95 % interval."""
+
+    median: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.median:.3f} ({self.low:.3f} to {self.high:.3f})"
+
+
+def ratio(ours_ms: Sequence[float], theirs_ms: Sequence[float], seed: int = 0) -> Ratio:
+    """The median of ours over the median of theirs.
+
+    The interval is of the moving-block bootstrap (Künsch 1989), percentiles 2.5 and 97.5: runs that
+    follow each other share the clock speed and whatever else the machine did, so that resampling
+    them one by one would make the interval too narrow.
+    """
+    ours, theirs = (np.asarray(one, np.float64) for one in (ours_ms, theirs_ms))
+    random = np.random.default_rng(seed)
+    found = _medians(ours, random) / _medians(theirs, random)
+    low, high = np.percentile(found, [2.5, 97.5])
+    return Ratio(float(np.median(ours) / np.median(theirs)), float(low), float(high))
+
+
+def _medians(values: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.float64]:
+    """Medians of resampled series, made of blocks about as long as the root of the series."""
+    block = max(1, round(len(values) ** 0.5))
+    blocks = -(-len(values) // block)
+    starts = random.integers(0, len(values) - block + 1, (_RESAMPLES, blocks, 1))
+    chosen = (starts + np.arange(block)).reshape(_RESAMPLES, -1)[:, : len(values)]
+    return np.asarray(np.median(values[chosen], axis=1), np.float64)
