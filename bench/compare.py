@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench.run_file import StoredRun, read
+from bench.run_file import Run, read, read_inference
 from bench.samples import Ratio, ratio
 from edge_vessel.errors import UsageError
 
@@ -38,8 +38,8 @@ def compare(arguments: list[str]) -> int:
         raise UsageError(f"--tolerance {options.tolerance}: a share such as 0.05")
     before, after = read(options.before), read(options.after)
     if not options.across_machines:
-        _refuse_other_machine(before, after)
-    changes = _changes(before, after, options.tolerance)
+        _refuse_other_machine(options, before, after)
+    changes = _changes(options, before, after)
     if options.json:
         document = [asdict(change) for change in changes]
         sys.stdout.write(json.dumps(document, indent=1) + "\n")
@@ -48,31 +48,33 @@ def compare(arguments: list[str]) -> int:
     return REGRESSION if any(change.regression for change in changes) else 0
 
 
-def _changes(before: StoredRun, after: StoredRun, tolerance: float) -> list[Change]:
-    old = {case.title: case for case in before.cases}
+def _changes(options: argparse.Namespace, before: Run, after: Run) -> list[Change]:
+    titles = [case.title for case in before.cases]
+    old = dict(zip(titles, read_inference(options.before, before), strict=True))
     found = []
-    for case in after.cases:
+    for case, samples in zip(after.cases, read_inference(options.after, after), strict=True):
         if case.title in old:
-            one = ratio(case.inference_ms, old[case.title].inference_ms)
-            found.append(Change(case.title, one, one.low > 1.0 + tolerance))
+            one = ratio(samples, old[case.title])
+            found.append(Change(case.title, one, one.low > 1.0 + options.tolerance))
         else:
-            sys.stderr.write(f"note: {before.path}: has no case {case.title!r}\n")
+            sys.stderr.write(f"note: {options.before}: has no case {case.title!r}\n")
     if not found:
-        raise UsageError(f"{before.path}, {after.path}: no case in common")
+        raise UsageError(f"{options.before}, {options.after}: no case in common")
     return found
 
 
-def _refuse_other_machine(before: StoredRun, after: StoredRun) -> None:
+def _refuse_other_machine(options: argparse.Namespace, before: Run, after: Run) -> None:
     for name in _SAME:
-        if before.machine[name] != after.machine[name]:
+        was, now = (getattr(one.conditions.machine, name) for one in (before, after))
+        if was != now:
             raise UsageError(
-                f"{after.path}: another machine: {name} {after.machine[name]!r}, not "
-                f"{before.machine[name]!r} as in {before.path}; add --across-machines"
+                f"{options.after}: another machine: {name} {now!r}, not {was!r} as in "
+                f"{options.before}; add --across-machines"
             )
     if before.kind != after.kind:
         raise UsageError(
-            f"{after.path}: is {after.kind}, {before.path} {before.kind}: they do not compare; "
-            "add --across-machines"
+            f"{options.after}: is {after.kind}, {options.before} {before.kind}: they do not "
+            "compare; add --across-machines"
         )
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import cv2
+import numpy as np
 import psutil
 
 from edge_vessel import __version__
@@ -36,6 +38,16 @@ class Machine:
 
 
 @dataclass(frozen=True)
+class Versions:
+    """Of what takes part on the board; the engine's own stands with the artifact."""
+
+    edge_vessel: str
+    python: str
+    numpy: str
+    opencv: str
+
+
+@dataclass(frozen=True)
 class Conditions:
     """Percentages are of one core's time over all cores, loads as the kernel counts them.
 
@@ -53,7 +65,7 @@ class Conditions:
     throttle: tuple[str, ...]
     waited_s: float
     forced: bool
-    versions: dict[str, str]
+    versions: Versions
     git_revision: str | None
 
 
@@ -103,8 +115,8 @@ def begin(
             board.cpu,
             board.cores,
             board.memory_bytes // 2**20,
-            board.kernel,
-            board.os,
+            board.kernel or "unknown",
+            board.os or "unknown",
             platform.machine(),
         ),
         governors=tuple(sorted({core.governor for core in board.cores if core.governor})),
@@ -116,7 +128,7 @@ def begin(
         throttle=board.slowed,
         waited_s=round(waited_s, 1),
         forced=force,
-        versions={"edge_vessel": __version__, "python": platform.python_version()},
+        versions=Versions(__version__, platform.python_version(), np.__version__, cv2.__version__),
         git_revision=_git_revision(),
     )
 

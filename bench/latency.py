@@ -1,7 +1,6 @@
 """`python -m bench latency`: load time, first inference, percentiles by stage, memory."""
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,9 +14,8 @@ from rich.table import Table
 from bench import conditions, run_file
 from bench.cores import choose_cores
 from bench.peak import find_peak
-from bench.run_file import STAGES, Case, Run, Subject
-from bench.samples import Latency
-from bench.worker import Task, Worker
+from bench.run_file import STAGES, Case, Run, Stages, Subject
+from bench.worker import Loaded, Task, Worker
 from edge_vessel import models, signing
 from edge_vessel.artifact import Artifact, open_artifact
 from edge_vessel.board import Board, read_board
@@ -48,20 +46,22 @@ def latency(arguments: list[str]) -> int:
     board = read_board()
     plans = list(_plans(options, board))
     before = conditions.begin(options.force, options.cooldown, board)
-    cases = _measure(options, plans, board)
+    cases, samples = _measure(options, plans, board)
     after = read_board()
     run = Run(
+        run_file.SCHEMA_VERSION,
         "latency",
         conditions.kind_of(after),
         run_file.now(),
         conditions.end(before, after),
         tuple(cases),
+        samples=None,
     )
     conditions.warn(run.conditions)
     if options.output is not None:
-        run_file.write(options.output, run)
+        run_file.write(options.output, run, samples)
     if options.json:
-        sys.stdout.write(json.dumps(run_file.document(run, None), indent=1) + "\n")
+        sys.stdout.write(run_file.text(run))
     else:
         _print(run)
     return 0
@@ -96,7 +96,9 @@ def _plans(options: argparse.Namespace, board: Board) -> Iterator[Plan]:
             )
 
 
-def _measure(options: argparse.Namespace, plans: Sequence[Plan], board: Board) -> list[Case]:
+def _measure(
+    options: argparse.Namespace, plans: Sequence[Plan], board: Board
+) -> tuple[list[Case], list[list[tuple[float, ...]]]]:
     """Several cases take turns in random order, so that what the machine does falls on all."""
     rounds = 1 if len(plans) == 1 else ROUNDS
     wanted = _wanted(options, rounds)
@@ -119,10 +121,11 @@ def _measure(options: argparse.Namespace, plans: Sequence[Plan], board: Board) -
     finally:
         for worker in workers:
             worker.stop()
-    return [
+    cases = [
         _case(plan, worker, options.warmup, one, peak_rss_mb, board)
         for plan, worker, one, peak_rss_mb in zip(plans, workers, samples, peaks, strict=True)
     ]
+    return cases, samples
 
 
 def _wanted(options: argparse.Namespace, rounds: int) -> dict[str, float]:
@@ -140,12 +143,11 @@ def _case(
     board: Board,
 ) -> Case:
     manifest, loaded = plan.artifact.manifest, worker.loaded
-    columns = dict(zip(STAGES, zip(*samples, strict=True), strict=True))
-    stages = {name: Latency.of(values) for name, values in columns.items()}
-    stages["total"] = Latency.of([sum(one) for one in samples])
-    rate = manifest.model.multiply_adds / 1e6 / stages["inference"].p50_ms
+    stages = Stages.of(samples)
+    rate = manifest.model.multiply_adds / 1e6 / stages.inference.p50_ms
     peak = find_peak(board, plan.task.cores, plan.task.threads)
     return Case(
+        title=_title(plan, loaded),
         subject=Subject(
             manifest.name,
             manifest.version,
@@ -169,7 +171,15 @@ def _case(
         peak=peak,
         percent_of_peak=None if peak is None else round(100 * rate / peak.gmadds_per_s, 1),
         peak_rss_mb=round(peak_rss_mb, 1),
-        samples_ms=tuple(samples),
+    )
+
+
+def _title(plan: Plan, loaded: Loaded) -> str:
+    height, width = loaded.image_size
+    threads, cores = plan.task.threads, ",".join(map(str, plan.task.cores))
+    return (
+        f"{plan.artifact.manifest.name}, {threads} thread{'s' if threads > 1 else ''} on cores "
+        f"{cores}, {loaded.image} {width}x{height}"
     )
 
 
@@ -180,7 +190,7 @@ def _print(run: Run) -> None:
     for name in ("runs", "min", "mean", "p50", "p90", "p95", "p99", "max", "std"):
         table.add_column(name, justify="right")
     for case in run.cases:
-        for stage, one in case.stages.items():
+        for stage, one in vars(case.stages).items():
             head = ["", "", ""]
             if stage == STAGES[0]:
                 head = [case.title, f"{case.load_ms:.0f}", f"{case.first_inference_ms:.0f}"]

@@ -66,9 +66,9 @@ def loads(content: bytes) -> object:
 def build(kind: type[Record], document: object) -> Record:
     """Fills dataclass `kind`, and those inside it, from what `loads` returned.
 
-    Understands dataclasses, `tuple[X, ...]`, `X | None`, `Literal`, str, int, float and `Annotated`
-    with a `Range` or a `Form`. A text is 1 to `MAX_TEXT` printable characters: no line break, no
-    terminal escape. A bool is no number; an int stands for a float.
+    Understands dataclasses, `tuple[X, ...]`, `X | None`, `Literal`, str, int, float, bool and
+    `Annotated` with a `Range` or a `Form`. A text is 1 to `MAX_TEXT` printable characters: no line
+    break, no terminal escape. A bool is no number; an int stands for a float.
 
     Raises:
         StrictJsonError: a field is missing, unknown, of the wrong type or out of range.
@@ -115,6 +115,8 @@ def _record(kind: Any, value: object, field: str) -> Any:
 
 
 def _scalar(kind: Any, value: object, field: str) -> str | int | float:
+    if kind is bool and type(value) is bool:
+        return value
     if kind is float and type(value) in (int, float):
         try:
             number = float(value)  # type: ignore[arg-type]
@@ -127,7 +129,7 @@ def _scalar(kind: Any, value: object, field: str) -> str | int | float:
         return value
     if kind is int and type(value) is int:
         return value
-    names = {str: "a text", int: "a whole number", float: "a number"}
+    names = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
     return _refuse(field, value, f"is not {names[kind]}")
 
 

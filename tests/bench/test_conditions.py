@@ -118,4 +118,4 @@ def test_peak_is_of_the_fastest_cores_in_use() -> None:
 def test_this_machine_can_be_told(tmp_path: Path) -> None:
     found = _begin(HERE)
     assert found.machine.cores
-    assert found.versions["python"]
+    assert found.versions.python

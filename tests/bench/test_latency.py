@@ -117,7 +117,7 @@ def test_damaged_runs_are_one_line(run: Path) -> None:
     samples = run.with_suffix(".samples.csv")
     whole = samples.read_text()
     samples.write_text(whole.splitlines()[0] + "\n")
-    fails("has no samples of case 0")
+    fails("has no samples of tiny-16")
     samples.unlink()
     fails("No such file")
     samples.write_text(whole)
@@ -125,7 +125,7 @@ def test_damaged_runs_are_one_line(run: Path) -> None:
     run.write_text(json.dumps(document | {"schema_version": 9}))
     fails("schema version 9")
     run.write_text("{")
-    fails("not a run of `python -m bench`")
+    fails("not a run of this version's bench: is not JSON")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,160 @@
+"""`python -m bench report`: runs as one table, on the terminal, as Markdown, HTML and pictures."""
+
+import argparse
+import base64
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.run_file import Case, Run, read, read_inference
+from edge_vessel.atomic import write_file
+from edge_vessel.errors import UsageError
+
+HEADER = (
+    "machine", "case", "kind", "p50 ms", "p95 ms", "p99 ms", "total p50 ms", "first ms", "load ms",
+    "GMAdd/s", "of peak", "memory MB", "artifact MB", "power",
+)  # fmt: skip
+NO_METER = "no meter"
+_STYLE = (
+    "body{font:15px/1.5 sans-serif;margin:2em auto;max-width:75em;padding:0 1em}"
+    "table{border-collapse:collapse}td,th{padding:.3em .6em;border-bottom:1px solid #ccc;"
+    "text-align:right}td:nth-child(-n+3),th:nth-child(-n+3){text-align:left}img{max-width:100%}"
+)
+
+
+@dataclass(frozen=True)
+class Read:
+    """A run and its inference times by case."""
+
+    path: Path
+    run: Run
+    inference_ms: list[list[float]]
+
+
+def report(arguments: list[str]) -> int:
+    """Reads, tells, draws.
+
+    Raises:
+        UsageError: a file is no run, or pictures are asked for without matplotlib.
+        DeviceError: the disk.
+    """
+    options = _parser().parse_args(arguments)
+    found = []
+    for path in options.runs:
+        run = read(path)
+        found.append(Read(path, run, read_inference(path, run)))
+    picture = _picture(found) if options.png or options.html else None
+    rows = [cells(one.run, case) for one in found for case in one.run.cases]
+    if options.png and picture is not None:
+        write_file(options.png, picture)
+    if options.markdown:
+        write_file(options.markdown, markdown(found, rows).encode())
+    if options.html and picture is not None:
+        write_file(options.html, html(found, rows, picture).encode())
+    _print(rows)
+    return 0
+
+
+def cells(run: Run, case: Case) -> list[str]:
+    """A row under `HEADER`; what was not measured is said, never guessed."""
+    share = "unknown" if case.percent_of_peak is None else f"{case.percent_of_peak:.1f} %"
+    inference = case.stages.inference
+    return [
+        run.conditions.machine.cpu,
+        case.title,
+        run.kind,
+        *(f"{value:.1f}" for value in (inference.p50_ms, inference.p95_ms, inference.p99_ms)),
+        f"{case.stages.total.p50_ms:.1f}",
+        f"{case.first_inference_ms:.0f}",
+        f"{case.load_ms:.0f}",
+        f"{case.gmadds_per_s:.2f}",
+        share,
+        f"{case.peak_rss_mb:.0f}",
+        f"{case.subject.size_bytes / 1e6:.1f}",
+        NO_METER,
+    ]
+
+
+def conditions_line(one: Read) -> str:
+    """Under which conditions a run's figures hold."""
+    found = one.run.conditions
+    heat = "no temperature sensor"
+    if found.temperature_before_c is not None and found.temperature_after_c is not None:
+        heat = f"{found.temperature_before_c:.0f} to {found.temperature_after_c:.0f} °C"
+    parts = [
+        f"{found.machine.model}, {found.machine.os}, Linux {found.machine.kernel}",
+        f"governor {', '.join(found.governors) or 'unknown'}",
+        f"load {found.load_before:.2f} to {found.load_after:.2f}",
+        f"others took {found.busy_percent:.0f} % of the cores before"
+        + (", measured all the same" if found.forced and found.busy_percent else ""),
+        heat,
+        f"slowed by {', '.join(found.throttle)}" if found.throttle else "not slowed",
+        f"edge_vessel {found.versions.edge_vessel}, revision {found.git_revision or 'unknown'}",
+        one.run.created,
+    ]
+    return f"{one.path.name}: {'; '.join(parts)}"
+
+
+def markdown(found: Sequence[Read], rows: Sequence[Sequence[str]]) -> str:
+    """The table, then a line of conditions for each run."""
+    table = [list(HEADER), ["---"] * len(HEADER), *map(list, rows)]
+    lines = [f"| {' | '.join(cell.replace('|', ' ') for cell in row)} |" for row in table]
+    return "\n".join([*lines, "", *(f"- {conditions_line(one)}" for one in found), ""])
+
+
+def html(found: Sequence[Read], rows: Sequence[Sequence[str]], picture: bytes) -> str:
+    """One file without anything from elsewhere: the picture is inside."""
+    head = "".join(f"<th>{escape(name)}</th>" for name in HEADER)
+    body = "".join(
+        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>\n" for row in rows
+    )
+    said = "".join(f"<li>{escape(conditions_line(one))}</li>\n" for one in found)
+    inside = base64.b64encode(picture).decode()
+    return (
+        '<!doctype html>\n<html lang="en"><meta charset="utf-8">\n'
+        f"<title>edge_vessel bench</title><style>{_STYLE}</style>\n<h1>Latency</h1>\n"
+        f"<table><tr>{head}</tr>\n{body}</table>\n<ul>\n{said}</ul>\n"
+        f'<img alt="latency of each case" src="data:image/png;base64,{inside}">\n</html>\n'
+    )
+
+
+def _picture(found: Sequence[Read]) -> bytes:
+    try:
+        from bench.plots import latencies
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"--png, --html: {error.name} is missing: pip install -e '.[bench]'"
+        ) from error
+    return latencies(
+        [
+            (case, samples)
+            for one in found
+            for case, samples in zip(one.run.cases, one.inference_ms, strict=True)
+        ]
+    )
+
+
+def _print(rows: Sequence[Sequence[str]]) -> None:
+    table = Table(*HEADER)
+    for row in rows:
+        table.add_row(*row)
+    console = Console()
+    # A file or a pipe has no width: rich would squeeze the table into 80 columns.
+    (console if console.is_terminal else Console(width=240)).print(table)
+    sys.stdout.write(
+        "power: no meter; see `python -m edge_vessel.doctor` for what can be attached\n"
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parse = argparse.ArgumentParser(prog="python -m bench report", description=__doc__)
+    parse.add_argument("runs", type=Path, nargs="+", metavar="RUN.json")
+    parse.add_argument("--markdown", type=Path, metavar="FILE")
+    parse.add_argument("--html", type=Path, metavar="FILE")
+    parse.add_argument("--png", type=Path, metavar="FILE")
+    return parse

@@ -1,0 +1,94 @@
+"""Runs told and drawn."""
+
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from artifact_folders import ROOT, python, write
+
+from bench import run_file
+from bench.plots import latencies
+from bench.report import HEADER, Read, cells, html, markdown
+from bench.run_file import Stages
+from edge_vessel.sources.images import read_image
+
+SAMPLE = ROOT / "samples" / "chase_db1_07L.jpg"
+
+
+@pytest.fixture(scope="module")
+def run_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs")
+    path = folder / "run.json"
+    done = python(
+        "-m", "bench", "latency", write(folder / "tiny"), "--allow-unsigned", "--image", SAMPLE,
+        "--force", "--warmup", "0", "--runs", "30", "--output", path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+def test_the_command_writes_what_it_is_asked_for(run_path: Path, tmp_path: Path) -> None:
+    pictures = [tmp_path / name for name in ("a.png", "a.html", "a.md")]
+    done = python(
+        "-m", "bench", "report", run_path, run_path, "--png", pictures[0], "--html", pictures[1],
+        "--markdown", pictures[2],
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert np.ptp(read_image(pictures[0])) == 255
+    lines = pictures[2].read_text().splitlines()
+    assert lines[0] == f"| {' | '.join(HEADER)} |"
+    assert sum(line.startswith("- run.json: ") for line in lines) == 2
+    assert "no meter" in done.stdout
+    assert "<script" not in pictures[1].read_text()
+    assert "http" not in pictures[1].read_text()
+
+
+def test_names_cannot_write_html_or_table_cells(run_path: Path) -> None:
+    run = run_file.read(run_path)
+    (case,) = run.cases
+    evil = replace(case, title="a | b <script>alert(1)</script>")
+    row = cells(run, evil)
+    found = Read(run_path, run, [[1.0]])
+    assert "<script>" not in html([found], [row], b"")
+    assert markdown([found], [row]).splitlines()[2].count(" | ") == len(HEADER) - 1
+
+    class Cells(HTMLParser):
+        count = 0
+
+        def handle_starttag(self, tag: str, _: object) -> None:
+            self.count += tag == "td"
+
+    parser = Cells()
+    parser.feed(html([found], [row], b""))
+    assert parser.count == len(HEADER)
+
+
+def test_three_sizes_bring_a_law(run_path: Path) -> None:
+    (case,) = run_file.read(run_path).cases
+    cases = []
+    for side in (256, 512, 1024):
+        time_ms = [20.0 * side**2 / 1e6 * (1 + 0.01 * n) for n in range(30)]
+        stages = Stages.of([(0.1, one, 0.1) for one in time_ms])
+        subject = replace(case.subject, input=(side, side))
+        cases.append((replace(case, subject=subject, stages=stages), time_ms))
+    assert len(latencies(cases)) > len(latencies(cases[:1]))
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "No such file"),
+        ("[]", "not a run of this version's bench: the document"),
+        ('{"schema_version": 1}', "command: is missing"),
+    ],
+)
+def test_what_is_no_run_is_one_line(tmp_path: Path, content: str | None, says: str) -> None:
+    path = tmp_path / "run.json"
+    if content is not None:
+        path.write_text(content)
+    done = python("-m", "bench", "report", path)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1
