@@ -37,20 +37,28 @@ class NvmlMeter(Meter):
             self._nvml: Any = importlib.import_module("pynvml")
         except ImportError as error:
             raise DeviceError("NVML: pynvml is missing; pip install nvidia-ml-py") from error
+        self._open = False
         try:
             self._nvml.nvmlInit()
-            count = self._nvml.nvmlDeviceGetCount()
-            if index >= count:
-                raise DeviceError(f"NVML: no GPU {index}; there are {count}, counted from 0")
-            self._gpu = self._nvml.nvmlDeviceGetHandleByIndex(index)
-            name = self._nvml.nvmlDeviceGetName(self._gpu)
-            self._counts = self._has_counter()
+            self._open = True
+            self._take(index)
         except self._nvml.NVMLError as error:
+            self.close()
             raise self._fault(error) from error
+        except DeviceError:
+            self.close()
+            raise
+
+    def _take(self, index: int) -> None:
+        count = self._nvml.nvmlDeviceGetCount()
+        if index >= count:
+            raise DeviceError(f"NVML: no GPU {index}; there are {count}, counted from 0")
+        self._gpu = self._nvml.nvmlDeviceGetHandleByIndex(index)
+        name = self._nvml.nvmlDeviceGetName(self._gpu)
         # bytes before nvidia-ml-py 11.5.
         text = name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
-        self._open = True
         self.name = f"NVML (GPU {index} of {count}, {text})"
+        self._counts = self._has_counter()
 
     def sample(self) -> Sample:
         """See `Meter.sample`."""

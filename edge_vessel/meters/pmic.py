@@ -60,8 +60,8 @@ class PmicMeter(Meter):
         if not chosen:
             known = ", ".join(rails) or "none"
             raise DeviceError(
-                f"{self._command} pmic_read_adc: no rail {self._part} with current and voltage; "
-                f"there are: {known}"
+                f"{self._command} pmic_read_adc: no {self._part or 'rail'} with current and "
+                f"voltage; there are: {known}"
             )
         return chosen
 
