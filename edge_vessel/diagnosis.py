@@ -165,16 +165,11 @@ def _engines() -> Check:
 
 
 def _meter(wanted: Wanted) -> Check:
-    try:
-        meter = meters.find(wanted.meter)
-        if isinstance(meter, meters.NullMeter):
-            what, _, step = meter.why.partition(": ")
-            return Check("meter", "warn", what, step)
-        power_w = meter.power_w()
-    except DeviceError as error:
-        what, _, step = str(error).rpartition("; ")
-        return Check("meter", "warn", what or step, step if what else None)
-    detail = f"{meter.name}, {meter.kind}, {power_w:.2f} W; accuracy {meter.accuracy}"
+    meter = meters.find(wanted.meter)
+    if isinstance(meter, meters.NullMeter):
+        what, _, step = meter.why.partition(": ")
+        return Check("meter", "warn", what, step)
+    detail = f"{meter.name}, {meter.kind}, {meter.power_w():.2f} W; accuracy {meter.accuracy}"
     meter.close()
     return Check("meter", "ok", detail)
 

@@ -29,7 +29,7 @@ class HttpMeter(Meter):
     rate_hz = 2.0
 
     def __init__(self, address: Address, timeout_s: float = _TIMEOUT_S) -> None:
-        """`timeout_s` bounds one reading from the connection to its last byte.
+        """`timeout_s` bounds the connection, and then the answer to its last byte.
 
         Raises:
             UsageError: the URL is not http://ADDRESS[:PORT]/PATH with an IP address or localhost.
@@ -37,7 +37,7 @@ class HttpMeter(Meter):
         self._host, self._port, self._path = _parse(address.place)
         self._address = address
         self._timeout_s = timeout_s
-        self.name = f"http ({address.place})"
+        self.name = f"meter at {address.place}"
         self.accuracy = address.describe()
 
     def sample(self) -> Sample:

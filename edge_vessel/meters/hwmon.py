@@ -44,8 +44,6 @@ _TOTALS = frozenset({"VDD_IN", "POM_5V_IN", "VIN_SYS_5V0"})
 # Beyond these an INA3221 gives shunt voltages and sums (Documentation/hwmon/ina3221.rst).
 _INA3221_CHANNELS = 3
 _MICRO = 1e-6
-# Stands for a supply whose voltage the chip does not give.
-_USUAL_V = 5.0
 
 
 @dataclass(frozen=True)
@@ -54,12 +52,20 @@ class _Rail:
     power: Path | None
     current: Path
     voltage: Path
+    shunt: Path
 
     def power_w(self) -> float:
         if self.power is not None:
             return plausible_w(sysfs.number(self.power) * _MICRO, str(self.power))
         power_uw = sysfs.number(self.current) * sysfs.number(self.voltage)
         return plausible_w(power_uw * _MICRO, str(self.current))
+
+    def offset_w(self, offset_uv: float) -> float:
+        """The error in watts that an offset at the shunt, in microvolts, makes."""
+        shunt_uohm = sysfs.number(self.shunt)
+        if shunt_uohm <= 0:
+            raise DeviceError(f"{self.shunt}: holds {shunt_uohm}; write the shunt's micro-ohms")
+        return sysfs.number(self.voltage) / 1000 * offset_uv / shunt_uohm
 
 
 class HwmonMeter(Meter):
@@ -74,7 +80,6 @@ class HwmonMeter(Meter):
             DeviceError: the chip gives no power.
         """
         self._chip = sysfs.word(folder / "name") or folder.name
-        self._folder = folder
         rails = _rails(folder, self._chip)
         if not rails:
             raise DeviceError(f"{folder}: the sensor {self._chip} gives no power; name another")
@@ -95,16 +100,11 @@ class HwmonMeter(Meter):
         known = _ACCURACY.get(self._chip)
         if known is None:
             return None
-        gain_w = abs(power_w) * (known.current + known.voltage) / 100
-        return gain_w + sum(self._offset_w(rail, known.offset_uv) for rail in self._rails)
-
-    def _offset_w(self, rail: _Rail, offset_uv: float) -> float:
         try:
-            shunt_uohm = sysfs.number(self._folder / "shunt_resistor")
-            volts = sysfs.number(rail.voltage) / 1000 if rail.voltage.exists() else _USUAL_V
+            offset_w = sum(rail.offset_w(known.offset_uv) for rail in self._rails)
         except DeviceError:
-            return 0.0
-        return volts * offset_uv / shunt_uohm if shunt_uohm > 0 else 0.0
+            return None
+        return abs(power_w) * (known.current + known.voltage) / 100 + offset_w
 
 
 def find(root: Path, part: str = "") -> HwmonMeter | None:
@@ -152,5 +152,8 @@ def _rails(folder: Path, chip: str) -> list[_Rail]:
         if power.exists() or (current.exists() and voltage.exists()):
             label = sysfs.word(folder / f"in{n}_label") or sysfs.word(folder / f"power{n}_label")
             rail_power = power if power.exists() else None
-            rails.append(_Rail(label or f"rail {n}", rail_power, current, voltage))
+            # ina3221 has one for each channel, ina2xx one.
+            own = folder / f"shunt{n}_resistor"
+            shunt = own if own.exists() else folder / "shunt_resistor"
+            rails.append(_Rail(label or f"rail {n}", rail_power, current, voltage, shunt))
     return rails

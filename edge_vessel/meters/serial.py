@@ -18,6 +18,11 @@ _TIMEOUT_S = 4.0
 # What waited in the port for longer than this is old.
 _FRESH_S = 0.5
 _CHUNK = 4096  # of a port's buffer
+_NEXT_STEP = {
+    errno.EACCES: "sudo usermod -aG dialout $USER, then log in again",
+    errno.EBUSY: "another program reads it: end that one",
+    errno.ENOTTY: "see ls /dev/serial/by-id /dev/ttyUSB*",
+}
 
 
 class SerialMeter(Meter):
@@ -47,7 +52,7 @@ class SerialMeter(Meter):
         self._pending = b""
         self._in_step = False
         self._read_s = 0.0
-        self.name = f"serial ({self._path})"
+        self.name = f"meter at {self._path}"
         self.accuracy = address.describe()
 
     def sample(self) -> Sample:
@@ -61,8 +66,9 @@ class SerialMeter(Meter):
             return self._newest(port, deadline_s)
         except (OSError, termios.error) as error:
             self.close()
-            reason = os.strerror(error.args[0]) if error.args else str(error)
-            raise DeviceError(f"{self._path}: {reason}; is the meter plugged in?") from error
+            number = error.args[0]
+            step = _NEXT_STEP.get(number, "is the meter plugged in?")
+            raise DeviceError(f"{self._path}: {os.strerror(number)}; {step}") from error
 
     def uncertainty_w(self, power_w: float) -> float | None:
         """See `Meter.uncertainty_w`."""

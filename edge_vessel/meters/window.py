@@ -14,12 +14,15 @@ from edge_vessel.meters.conditions import Conditions, Course, CourseKeeper, read
 from edge_vessel.meters.integral import Integral
 
 MIN_SAMPLES = 10
-# A longer silence of the sensor is not bridged: what happened in it is not known.
+# A longer silence of the sensor is not bridged, as what happened in it is not known: a second, and
+# for slow meters some of their own periods.
 _LONGEST_GAP_S = 1.0
+_LONGEST_GAP_SAMPLES = 5
 _LOOK_PERIOD_S = 1.0
 # Each look at the Raspberry Pi's flags starts a process.
 _FLAGS_EVERY = 10
 _LAST_TRIES = 3
+_LAST_WITHIN_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -78,13 +81,14 @@ class PowerWindow:
             meter: what to sample.
             rate_hz: how often to ask for a sample; None: as often as the meter has news.
             name: of what is measured.
-            idle: a window of the same meter while the machine did nothing, to subtract.
+            idle: a window of the same meter while the machine did nothing, to subtract; nothing is
+                subtracted where it gave no power itself.
             root: what holds `sys` and `proc`, for temperatures and frequencies.
             patience_s: how long to wait for one reading; sensors have shorter deadlines of their
                 own, so that who is later hangs in the kernel.
 
         Raises:
-            UsageError: `idle` is another meter's, or gave no power.
+            UsageError: `idle` is another meter's.
         """
         if idle is not None and (idle.meter, idle.kind) != (meter.name, meter.kind):
             raise UsageError(
@@ -218,7 +222,9 @@ class _Sampler:
         if self._thread.is_alive():
             late = f"no answer for {self._patience_s:g} s"
             return f"{self._meter.name}: {late}; check the sensor's wires"
-        if self._gap_s > _LONGEST_GAP_S and self._gap_fault is not None:
+        pace_s = duration_s / max(1, self.integral.samples)
+        longest_s = max(_LONGEST_GAP_S, _LONGEST_GAP_SAMPLES * pace_s)
+        if self._gap_s > longest_s and self._gap_fault is not None:
             return f"{self._gap_fault} (no reading for {self._gap_s:.1f} s)"
         if self.integral.last_s < self._ended_s:
             return f"{self._fault or self._meter.name} (no reading at the end)"
@@ -261,7 +267,7 @@ class _Sampler:
     def _take_last(self) -> None:
         for _ in range(_LAST_TRIES if self._has_meter else 0):
             late_s = time.monotonic() - self._ended_s
-            if self.integral.last_s >= self._ended_s or late_s > _LONGEST_GAP_S:
+            if self.integral.last_s >= self._ended_s or late_s > _LAST_WITHIN_S:
                 break
             self._take(self._read())
 

@@ -113,7 +113,7 @@ def test_a_broken_engine_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
     ("spec", "status", "detail", "step"),
     [
         ("none", "warn", "no meter", "switched off by --meter none"),
-        ("serial:/dev/ttyNONE", "warn", "/dev/ttyNONE: no such port", "see ls /dev/serial/by-id"),
+        ("serial:/dev/ttyNONE", "fail", "/dev/ttyNONE: no such port; see ls /dev/serial", None),
         ("watts", "fail", "--meter 'watts': unknown", None),
     ],
 )

@@ -111,7 +111,7 @@ def test_a_meter_of_ones_own(tiny):
         )
         server.shutdown()
     power = json.loads(done.stdout)["power"]
-    assert (power["kind"], power["meter"]) == ("measured", f"http ({url})")
+    assert (power["kind"], power["meter"]) == ("measured", f"meter at {url}")
     assert power["mean_power_w"] == pytest.approx(4.25)
     assert power["energy_j"] == pytest.approx(4.25 * power["duration_s"])
 
