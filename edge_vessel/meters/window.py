@@ -14,7 +14,7 @@ from edge_vessel.meters.conditions import Conditions, Course, CourseKeeper, read
 from edge_vessel.meters.integral import Integral
 
 MIN_SAMPLES = 10
-# A longer silence of the sensor is not bridged, as what happened in it is not known: a second, and
+# A longer time without a reading is not bridged, as what happened in it is not known: a second, and
 # for slow meters some of their own periods.
 _LONGEST_GAP_S = 1.0
 _LONGEST_GAP_SAMPLES = 5
@@ -224,8 +224,9 @@ class _Sampler:
             return f"{self._meter.name}: {late}; check the sensor's wires"
         pace_s = duration_s / max(1, self.integral.samples)
         longest_s = max(_LONGEST_GAP_S, _LONGEST_GAP_SAMPLES * pace_s)
-        if self._gap_s > longest_s and self._gap_fault is not None:
-            return f"{self._gap_fault} (no reading for {self._gap_s:.1f} s)"
+        if self._gap_s > longest_s:
+            reason = self._gap_fault or f"{self._meter.name}: too late; run less beside it"
+            return f"{reason} (no reading for {self._gap_s:.1f} s)"
         if self.integral.last_s < self._ended_s:
             return f"{self._fault or self._meter.name} (no reading at the end)"
         if self.integral.samples < MIN_SAMPLES:
@@ -282,9 +283,9 @@ class _Sampler:
     def _take(self, sample: Sample | None) -> None:
         if sample is None:
             return
-        if self._fault is not None:
-            gap_s = sample.at_s - self.integral.last_s
-            if gap_s > self._gap_s:
-                self._gap_s, self._gap_fault = gap_s, self._fault
-            self._fault = None
+        gap_s = sample.at_s - self.integral.last_s
+        # A counter goes on counting while nobody finds the time to ask it.
+        if gap_s > self._gap_s and (self._fault is not None or sample.counted_j is None):
+            self._gap_s, self._gap_fault = gap_s, self._fault
+        self._fault = None
         self.integral.add(sample, self._ended_s)

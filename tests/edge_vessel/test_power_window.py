@@ -3,7 +3,7 @@
 import math
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -177,6 +177,30 @@ def test_a_sensor_that_was_away_for_long_leaves_no_joules() -> None:
     assert window.energy.energy_j is None
     assert window.energy.why is not None
     assert window.energy.why.startswith("/sys/ramp: no answer; is it attached? (no reading for 1.")
+
+
+@dataclass
+class Starved(Ramp):
+    """Its 15th reading comes late, as where the machine has no time for it."""
+
+    counts: bool = False
+
+    def sample(self) -> Sample:
+        if self.readings == 15:
+            time.sleep(1.2)
+        sample = super().sample()
+        return replace(sample, counted_j=sample.at_s * 3.0) if self.counts else sample
+
+
+def test_a_time_without_readings_is_not_bridged() -> None:
+    energy = measure(Starved(), 1.6)
+    assert (energy.energy_j, energy.missed) == (None, 0)
+    assert str(energy.why).startswith("ramp: too late; run less beside it (no reading for 1.")
+
+
+def test_a_counter_goes_on_counting() -> None:
+    energy = measure(Starved(counts=True), 1.6)
+    assert energy.energy_j == pytest.approx(3.0 * energy.duration_s)
 
 
 def test_a_slow_meter_may_miss_one_reading() -> None:
