@@ -70,6 +70,11 @@ class Cooling:
     state: int
     max_state: int
 
+    @property
+    def slows_processor(self) -> bool:
+        """Whether it cools by slowing the processor down, as no fan does."""
+        return re.search("cpu|processor", self.name, re.IGNORECASE) is not None
+
 
 @dataclass(frozen=True)
 class Board:
@@ -99,7 +104,7 @@ class Board:
         cooling = tuple(
             f"{device.name} at {device.state} of {device.max_state}"
             for device in self.cooling
-            if device.state and re.search("cpu|processor", device.name, re.IGNORECASE)
+            if device.state and device.slows_processor
         )
         now = (flag for flag in self.throttle or () if not flag.endswith("has occurred"))
         return (*now, *cooling)
@@ -117,8 +122,8 @@ def read_board(root: Path = Path("/")) -> Board:
         cpu=_cpu_name(cores),
         cores=cores,
         zones=tuple(thermal_zones(root)),
-        cooling=tuple(_cooling(root)),
-        throttle=_throttle(root),
+        cooling=tuple(cooling_devices(root)),
+        throttle=throttle_report(root),
         memory_bytes=int(memory.get("MemTotal", 0)) * 1024,
         available_bytes=int(memory.get("MemAvailable", 0)) * 1024,
         load_1min=float(load[0]) if load else 0.0,
@@ -192,14 +197,16 @@ def thermal_zones(root: Path = Path("/")) -> Iterable[ThermalZone]:
             yield ThermalZone(_text(folder / "type").strip() or folder.name, celsius)
 
 
-def _cooling(root: Path) -> Iterable[Cooling]:
+def cooling_devices(root: Path = Path("/")) -> Iterable[Cooling]:
+    """The cooling devices alone, cheap as the temperatures."""
     for folder in _numbered(root / "sys/class/thermal", "cooling_device"):
         state, highest = _number(folder / "cur_state"), _number(folder / "max_state")
         if state is not None and highest is not None:
             yield Cooling(_text(folder / "type").strip() or folder.name, state, highest)
 
 
-def _throttle(root: Path) -> tuple[str, ...] | None:
+def throttle_report(root: Path = Path("/")) -> tuple[str, ...] | None:
+    """The flags of `vcgencmd get_throttled`, which starts a process; None on boards without it."""
     command = shutil.which("vcgencmd", path=_search_path(root))
     if command is None:
         return None

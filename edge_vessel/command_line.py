@@ -118,6 +118,17 @@ def add_threads_flag(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_meter_flag(parser: argparse.ArgumentParser) -> None:
+    """`--meter SPEC`, which `meters.find` understands."""
+    parser.add_argument(
+        "--meter",
+        default="auto",
+        metavar="SPEC",
+        help="power meter: auto, none, hwmon, pmic, power_supply, powercap, nvml, "
+        "serial:DEVICE, http://ADDRESS/PATH (default auto)",
+    )
+
+
 def whole_number(low: int, high: int) -> Callable[[str], int]:
     """An argparse type: a whole number from `low` to `high`."""
 

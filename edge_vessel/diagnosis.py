@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from edge_vessel import meters
 from edge_vessel.board import Board
 from edge_vessel.errors import ArtifactError, DeviceError, EdgeVesselError
-from edge_vessel.meters import find_meter
 
 _REQUIRED = ("numpy", "opencv-python-headless", "onnxruntime", "psutil", "cryptography", "rich")
 _OPTIONAL = ("pygame-ce",)
@@ -45,6 +45,7 @@ class Wanted:
     trusted_keys: tuple[Path, ...] = ()
     allow_unsigned: bool = False
     threads: int | None = None
+    meter: str = "auto"
 
 
 def diagnose(board: Board, wanted: Wanted) -> list[Check]:
@@ -59,7 +60,7 @@ def diagnose(board: Board, wanted: Wanted) -> list[Check]:
         ("packages", _packages),
         ("cameras", _cameras),
         ("engines", _engines),
-        ("meter", _meter),
+        ("meter", lambda: _meter(wanted)),
         ("artifact", lambda: _artifact(wanted)),
     ]
     return [_guarded(name, check) for name, check in checks]
@@ -163,12 +164,13 @@ def _engines() -> Check:
     return Check("engines", "ok", ", ".join(text.strip() for text in known))
 
 
-def _meter() -> Check:
-    meter = find_meter()
-    if meter.kind == "none":
-        step = "for joules attach one, such as an INA226; RAPL counters need root"
-        return Check("meter", "warn", "none", step)
+def _meter(wanted: Wanted) -> Check:
+    meter = meters.find(wanted.meter)
+    if isinstance(meter, meters.NullMeter):
+        what, _, step = meter.why.partition(": ")
+        return Check("meter", "warn", what, step)
     detail = f"{meter.name}, {meter.kind}, {meter.power_w():.2f} W; accuracy {meter.accuracy}"
+    meter.close()
     return Check("meter", "ok", detail)
 
 

@@ -11,6 +11,7 @@ from edge_vessel.board import Board, read_board
 from edge_vessel.command_line import (
     Parser,
     ResultConsole,
+    add_meter_flag,
     add_model_flags,
     guarded,
     leave,
@@ -39,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="Exit codes: 0 it can run, 2 usage, 3 the machine, 4 the artifact.",
     )
     add_model_flags(parse)
+    add_meter_flag(parse)
     parse.add_argument("--json", action="store_true", help="one JSON document")
     return parse
 
@@ -47,7 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the report and returns its exit code."""
     options = parser().parse_args(arguments)
     wanted = Wanted(
-        options.model, tuple(options.trusted_key), options.allow_unsigned, options.threads
+        options.model,
+        tuple(options.trusted_key),
+        options.allow_unsigned,
+        options.threads,
+        options.meter,
     )
     return guarded(lambda: _report(wanted, options.json))
 

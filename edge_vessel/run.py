@@ -13,15 +13,13 @@ from types import FrameType
 from rich.console import Console
 from rich.table import Table
 
-from edge_vessel import models, signing, sources
+from edge_vessel import meters, models, signing, sources
 from edge_vessel.artifact import open_artifact
 from edge_vessel.capture import CaptureConfig
 from edge_vessel.command_line import ResultConsole, guarded, leave, printable, say_error
 from edge_vessel.errors import EdgeVesselError, UsageError
 from edge_vessel.json_text import strict_json
 from edge_vessel.live_line import LiveLine
-from edge_vessel.meters import find_meter
-from edge_vessel.meters.window import PowerWindow
 from edge_vessel.pipeline import Limits, Pipeline
 from edge_vessel.run_options import DEFAULT_OUTPUT, parser
 from edge_vessel.segmenter import Segmenter
@@ -68,6 +66,7 @@ def _run(options: argparse.Namespace) -> int:
     if isinstance(source, ImageFiles) and source.left_out:
         warn(f"left out as results of an earlier run: {len(source.left_out)}")
     segmenter = Segmenter(artifact, options.threads, options.threshold)
+    power = meters.window("run", meters.find(options.meter))
     sinks: list[Sink] = []
     try:
         for sink in _sinks(options, output):
@@ -85,11 +84,9 @@ def _run(options: argparse.Namespace) -> int:
                 warn=warn,
                 stop_when=lambda: any(isinstance(s, WindowSink) and s.closed for s in sinks),
             )
-            power = PowerWindow(find_meter())
-            power.begin()
-            with _stopped_by_signals(pipeline):
+            with _stopped_by_signals(pipeline), power:
                 outcome = pipeline.run()
-        summary = summarise(source.uri, segmenter, outcome, power.end(), output)
+        summary = summarise(source.uri, segmenter, outcome, power.energy, output)
     except EdgeVesselError:
         _close(sinks, None)
         raise

@@ -3,7 +3,14 @@
 import argparse
 from pathlib import Path
 
-from edge_vessel.command_line import Parser, add_model_flags, path, seconds, whole_number
+from edge_vessel.command_line import (
+    Parser,
+    add_meter_flag,
+    add_model_flags,
+    path,
+    seconds,
+    whole_number,
+)
 from edge_vessel.sinks.files import KINDS
 
 DEFAULT_OUTPUT = Path("vessels")
@@ -16,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
     parse = Parser(
         prog="edge-vessel run",
         description="Segments the retinal vessels in a camera's stream, a video or photographs.",
-        epilog="Exit codes: 0 done, 2 usage or unreadable input, 3 camera, disk or port, "
+        epilog="Exit codes: 0 done, 2 usage or unreadable input, 3 camera, disk, port or meter, "
         "4 artifact.",
     )
     source = parse.add_mutually_exclusive_group()
@@ -64,6 +71,7 @@ def parser() -> argparse.ArgumentParser:
     parse.add_argument("--serve", metavar="HOST:PORT", help="MJPEG preview")
     parse.add_argument("--max-frames", type=whole_number(1, _MAX_FRAMES), metavar="N")
     parse.add_argument("--duration", type=seconds, metavar="S")
+    add_meter_flag(parse)
     parse.add_argument("--json", action="store_true", help="the summary as one JSON document")
     return parse
 

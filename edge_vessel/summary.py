@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from edge_vessel.meters.stopwatch import Percentiles
-from edge_vessel.meters.window import MIN_SAMPLES, Energy
+from edge_vessel.meters.window import Energy
 from edge_vessel.pipeline import STAGES, Outcome
 from edge_vessel.segmenter import Segmenter
 from edge_vessel.sinks.base import CameraState
@@ -82,6 +82,9 @@ def print_summary(summary: Summary, console: Console) -> None:
         f"speed: {summary.fps:.2f} fps over {summary.duration_s:.1f} s; "
         f"peak memory {summary.peak_rss_mb:.0f} MB; {_power_text(summary.power)}",
     ]
+    machine = _machine_text(summary.power)
+    if machine is not None:
+        lines.append(machine)
     if summary.losses:
         lines.append(f"camera: times lost: {summary.losses}; {summary.camera} at the end")
     if summary.output is not None and summary.processed:
@@ -103,11 +106,26 @@ def _stage_table(summary: Summary) -> Table:
 
 
 def _power_text(power: Energy) -> str:
-    if power.kind == "none":
-        return "power: no meter (attach one, such as an INA226)"
     if power.mean_power_w is None or power.energy_j is None:
-        return f"power: {power.samples} samples of {power.meter}, at least {MIN_SAMPLES} needed"
+        return f"power: {power.why}"
+    error = "" if power.uncertainty_j is None else f" ± {power.uncertainty_j:.1f}"
     return (
-        f"power: {power.mean_power_w:.2f} W, {power.energy_j:.1f} J "
+        f"power: {power.mean_power_w:.2f} W, {power.energy_j:.1f}{error} J "
         f"({power.kind}, {power.meter}, {power.samples} samples)"
     )
+
+
+def _machine_text(power: Energy) -> str | None:
+    """Temperature and speed, None on a machine that tells neither."""
+    parts = []
+    if power.before.hottest_c is not None and power.after.hottest_c is not None:
+        most = power.during.hottest_c or power.after.hottest_c
+        parts.append(
+            f"{power.before.hottest_c:.0f} °C before, {most:.0f} at most, "
+            f"{power.after.hottest_c:.0f} after"
+        )
+    if power.during.mean_mhz:
+        parts.append(f"{max(power.during.mean_mhz):.0f} MHz on average")
+    if power.during.slowed_by:
+        parts.append(f"slowed by {', '.join(power.during.slowed_by)}")
+    return f"machine: {'; '.join(parts)}" if parts else None

@@ -1,22 +1,41 @@
 """Power sensors of the kernel's hwmon subsystem: INA2xx, INA3221 and whatever speaks like them.
 
 Files and units: Documentation/hwmon/sysfs-interface.rst (power in microwatts, current in
-milliamperes, voltage in millivolts).
+milliamperes, voltage in millivolts) and ina2xx.rst (`shunt_resistor` in micro-ohms).
 """
 
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge_vessel.errors import DeviceError
-from edge_vessel.meters.base import Kind
+from edge_vessel.meters import sysfs
+from edge_vessel.meters.base import Kind, Meter, Sample, plausible_w
 
-# Of the chip alone, from the tables of electrical characteristics in TI's datasheets; its offset at
-# small currents and the shunt's tolerance come on top.
+
+@dataclass(frozen=True)
+class _Accuracy:
+    """Largest errors of the chip alone: shares of current and voltage, and the shunt's offset."""
+
+    current: float
+    voltage: float
+    offset_uv: float
+    source: str
+
+    def __str__(self) -> str:
+        return (
+            f"current {self.current:.2g} %, voltage {self.voltage:.2g} % ({self.source}), "
+            f"offset {self.offset_uv:g} uV; shunt extra"
+        )
+
+
+# From the tables of electrical characteristics in TI's datasheets.
 _ACCURACY = {
-    "ina219": "current 1 %, voltage 1 % (SBOS448G, A grade), offset and shunt extra",
-    "ina226": "current 0.1 %, voltage 0.1 % (SBOS547B), offset and shunt extra",
-    "ina3221": "current 0.25 %, voltage 0.25 % (SBOS576A), offset and shunt extra",
+    "ina219": _Accuracy(1, 1, 200, "SBOS448G, A grade, PGA /8"),
+    "ina226": _Accuracy(0.1, 0.1, 10, "SBOS547B"),
+    "ina231": _Accuracy(0.5, 0.5, 50, "SBOS644"),
+    "ina3221": _Accuracy(0.25, 0.25, 80, "SBOS576A"),
 }
 # Their figure is that of one part, not of the board.
 _PARTS = frozenset({"amdgpu", "nouveau", "i915", "xe"})
@@ -33,14 +52,23 @@ class _Rail:
     power: Path | None
     current: Path
     voltage: Path
+    shunt: Path
 
     def power_w(self) -> float:
         if self.power is not None:
-            return _read(self.power) * _MICRO
-        return _read(self.current) * _read(self.voltage) * _MICRO
+            return plausible_w(sysfs.number(self.power) * _MICRO, str(self.power))
+        power_uw = sysfs.number(self.current) * sysfs.number(self.voltage)
+        return plausible_w(power_uw * _MICRO, str(self.current))
+
+    def offset_w(self, offset_uv: float) -> float:
+        """The error in watts that an offset at the shunt, in microvolts, makes."""
+        shunt_uohm = sysfs.number(self.shunt)
+        if shunt_uohm <= 0:
+            raise DeviceError(f"{self.shunt}: holds {shunt_uohm}; write the shunt's micro-ohms")
+        return sysfs.number(self.voltage) / 1000 * offset_uv / shunt_uohm
 
 
-class HwmonMeter:
+class HwmonMeter(Meter):
     """One hwmon chip: its total rail where it names one, else the sum of its rails."""
 
     kind: Kind = "measured"
@@ -51,32 +79,59 @@ class HwmonMeter:
         Raises:
             DeviceError: the chip gives no power.
         """
-        chip = _text(folder / "name") or folder.name
-        rails = _rails(folder, chip)
+        self._chip = sysfs.word(folder / "name") or folder.name
+        rails = _rails(folder, self._chip)
         if not rails:
-            raise DeviceError(f"{folder}: the sensor {chip} gives no power")
+            raise DeviceError(f"{folder}: the sensor {self._chip} gives no power; name another")
         self._rails = [rail for rail in rails if rail.label in _TOTALS][:1] or rails
-        self.name = f"{chip} ({', '.join(rail.label for rail in self._rails)})"
-        self.accuracy = _ACCURACY.get(chip, "not known")
+        self.name = f"{self._chip} ({', '.join(rail.label for rail in self._rails)})"
+        known = _ACCURACY.get(self._chip)
+        self.accuracy = "not known" if known is None else str(known)
 
-    def power_w(self) -> float:
-        """See `Meter.power_w`."""
-        return sum(rail.power_w() for rail in self._rails)
+    def sample(self) -> Sample:
+        """See `Meter.sample`."""
+        before_s = time.monotonic()
+        power_w = sum(rail.power_w() for rail in self._rails)
+        # An I2C sensor takes a millisecond to answer: the middle is nearest to its moment.
+        return Sample((before_s + time.monotonic()) / 2, power_w)
+
+    def uncertainty_w(self, power_w: float) -> float | None:
+        """See `Meter.uncertainty_w`: of the chip; the shunt's tolerance is not known to it."""
+        known = _ACCURACY.get(self._chip)
+        if known is None:
+            return None
+        try:
+            offset_w = sum(rail.offset_w(known.offset_uv) for rail in self._rails)
+        except DeviceError:
+            return None
+        return abs(power_w) * (known.current + known.voltage) / 100 + offset_w
 
 
-def find(root: Path) -> HwmonMeter | None:
-    """The first sensor that answers under `root`/sys/class/hwmon, INA chips before others."""
-    folders = (root / "sys/class/hwmon").glob("hwmon*")
-    chips = sorted((not (_text(f / "name") or "").startswith("ina"), f.name, f) for f in folders)
-    for _, _, folder in chips:
-        if _text(folder / "name") in _PARTS:
+def find(root: Path, part: str = "") -> HwmonMeter | None:
+    """The first sensor that answers under `root`/sys/class/hwmon, INA chips before others.
+
+    `part` asks for one by the chip's name ("ina226") or its folder's ("hwmon2").
+
+    Raises:
+        DeviceError: there are sensors, and none of them answers.
+    """
+    folders = sysfs.numbered(root / "sys/class/hwmon", "hwmon")
+    folders.sort(key=lambda folder: not sysfs.word(folder / "name").startswith("ina"))
+    fault: DeviceError | None = None
+    for folder in folders:
+        chip = sysfs.word(folder / "name")
+        wanted = part in {chip, folder.name} if part else chip not in _PARTS
+        if not wanted or not _rails(folder, chip):
             continue
         try:
             meter = HwmonMeter(folder)
-            meter.power_w()
-        except DeviceError:
+            meter.sample()
+        except DeviceError as error:
+            fault = fault or error
             continue
         return meter
+    if fault is not None:
+        raise fault
     return None
 
 
@@ -84,7 +139,7 @@ def _rails(folder: Path, chip: str) -> list[_Rail]:
     found = {
         int(match[2])
         for path in folder.glob("*_input")
-        if (match := re.fullmatch(r"(power|curr)(\d+)_input", path.name))
+        if (match := re.fullmatch(r"(power|curr)([0-9]+)_input", path.name))
     }
     rails = []
     for n in sorted(found):
@@ -92,25 +147,13 @@ def _rails(folder: Path, chip: str) -> list[_Rail]:
             continue
         power, current = folder / f"power{n}_input", folder / f"curr{n}_input"
         voltage = folder / f"in{n}_input"
-        if _text(folder / f"in{n}_enable") == "0":
+        if sysfs.word(folder / f"in{n}_enable") == "0":
             continue
         if power.exists() or (current.exists() and voltage.exists()):
-            label = _text(folder / f"in{n}_label") or _text(folder / f"power{n}_label")
+            label = sysfs.word(folder / f"in{n}_label") or sysfs.word(folder / f"power{n}_label")
             rail_power = power if power.exists() else None
-            rails.append(_Rail(label or f"rail {n}", rail_power, current, voltage))
+            # ina3221 has one for each channel, ina2xx one.
+            own = folder / f"shunt{n}_resistor"
+            shunt = own if own.exists() else folder / "shunt_resistor"
+            rails.append(_Rail(label or f"rail {n}", rail_power, current, voltage, shunt))
     return rails
-
-
-def _read(path: Path) -> float:
-    try:
-        return float(path.read_text())
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise DeviceError(f"{path}: the power sensor does not answer: {reason}") from error
-
-
-def _text(path: Path) -> str | None:
-    try:
-        return path.read_text(errors="replace").strip()
-    except OSError:
-        return None

@@ -109,6 +109,22 @@ def test_a_broken_engine_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
     assert check(document, "memory")["status"] != "fail"
 
 
+@pytest.mark.parametrize(
+    ("spec", "status", "detail", "step"),
+    [
+        ("none", "warn", "no meter", "switched off by --meter none"),
+        ("serial:/dev/ttyNONE", "fail", "/dev/ttyNONE: no such port; see ls /dev/serial", None),
+        ("watts", "fail", "--meter 'watts': unknown", None),
+    ],
+)
+def test_a_meter_that_was_named(spec: str, status: str, detail: str, step: str | None) -> None:
+    wanted = Wanted(Path("/no/such/artifact"), meter=spec)
+    found = {item.name: item for item in diagnose(PI, wanted)}["meter"]
+    assert found.status == status
+    assert found.detail.startswith(detail)
+    assert (found.next_step or "").startswith(step or "")
+
+
 @pytest.mark.parametrize("arguments", [["--threads", "0"], ["--nonsense"]], ids=str)
 def test_wrong_flags(arguments: list[str]) -> None:
     done = python("-m", "edge_vessel.doctor", *arguments)

@@ -1,42 +1,20 @@
-import math
+"""The board's own sensors, from trees of files as the kernel lays them out."""
+
+import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from meter_trees import MAX_RANGE_UJ, hwmon, rapl
+from nobody import as_nobody
 
-from edge_vessel.errors import DeviceError
+from edge_vessel import meters
+from edge_vessel.errors import DeviceError, UsageError
 from edge_vessel.meters import METERS, NullMeter, find_meter
 from edge_vessel.meters.base import Kind
 from edge_vessel.meters.hwmon import HwmonMeter
 from edge_vessel.meters.powercap import PowercapMeter
-from edge_vessel.meters.window import MIN_SAMPLES, Energy, PowerWindow
-
-MAX_RANGE_UJ = 262_143_328_850
-
-
-def lay(root: Path, files: dict[str, str]) -> None:
-    for name, content in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content + "\n")
-
-
-def hwmon(root: Path, number: int, files: dict[str, str]) -> Path:
-    lay(root / f"sys/class/hwmon/hwmon{number}", files)
-    return root / f"sys/class/hwmon/hwmon{number}"
-
-
-def rapl(root: Path, packages: list[int], vendor: str = "GenuineIntel") -> list[Path]:
-    lay(root, {"proc/cpuinfo": f"processor\t: 0\nvendor_id\t: {vendor}"})
-    zones = []
-    for number, energy_uj in enumerate(packages):
-        zone = root / f"sys/class/powercap/intel-rapl:{number}"
-        content = {"energy_uj": str(energy_uj), "max_energy_range_uj": str(MAX_RANGE_UJ)}
-        lay(zone, {"name": f"package-{number}", **content})
-        lay(zone.parent / f"{zone.name}:0", {"name": "core", **content})
-        zones.append(zone)
-    return zones
 
 
 @dataclass
@@ -132,7 +110,7 @@ def test_the_boards_sensor_comes_before_the_processors(tmp_path: Path) -> None:
     assert find_meter(tmp_path).name == "RAPL (1 package)"
     hwmon(tmp_path, 0, {"name": "ina226", "power1_input": "2000000"})
     assert find_meter(tmp_path).name == "ina226 (rail 1)"
-    assert list(METERS) == ["hwmon", "powercap"]
+    assert list(METERS) == ["hwmon", "pmic", "power_supply", "powercap", "nvml"]
 
 
 @pytest.mark.parametrize(
@@ -171,10 +149,18 @@ def test_packages_are_summed_and_their_parts_are_not(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("vendor", "kind"), [("GenuineIntel", "measured"), ("AuthenticAMD", "estimated")]
+    ("vendor", "model", "kind"),
+    [
+        ("GenuineIntel", 0x3C, "measured"),
+        ("GenuineIntel", 0x2A, "estimated"),
+        ("AuthenticAMD", 0x11, "estimated"),
+    ],
+    ids=["Haswell", "Sandy Bridge", "AMD"],
 )
-def test_what_amd_models_is_called_an_estimate(tmp_path: Path, vendor: str, kind: Kind) -> None:
-    rapl(tmp_path, [0], vendor)
+def test_what_is_modelled_is_called_an_estimate(
+    tmp_path: Path, vendor: str, model: int, kind: Kind
+) -> None:
+    rapl(tmp_path, [0], vendor, model)
     assert find_meter(tmp_path).kind == kind
 
 
@@ -184,91 +170,118 @@ def test_a_counter_that_cannot_be_read_is_no_meter(tmp_path: Path) -> None:
     (zone / "energy_uj").unlink()
     (zone / "energy_uj").mkdir()
     assert isinstance(find_meter(tmp_path), NullMeter)
-    with pytest.raises(DeviceError, match="energy_uj: the energy counter cannot be read"):
+    with pytest.raises(DeviceError, match="energy_uj: cannot be read: Is a directory"):
         meter.power_w()
 
 
-def test_without_a_meter_there_are_no_joules(tmp_path: Path) -> None:
-    meter = find_meter(tmp_path)
-    assert (meter.name, meter.kind) == ("none", "none")
-    with pytest.raises(DeviceError, match="no power meter"):
-        meter.power_w()
-    window = PowerWindow(meter, rate_hz=1000)
-    window.begin()
-    time.sleep(0.03)
-    energy = window.end()
-    assert (energy.energy_j, energy.mean_power_w, energy.samples) == (None, None, 0)
+def test_a_counter_that_was_reset_is_no_energy(tmp_path: Path) -> None:
+    (zone,) = rapl(tmp_path, [MAX_RANGE_UJ // 2])
+    meter = PowercapMeter(tmp_path)
+    (zone / "energy_uj").write_text("5\n")
+    with pytest.raises(DeviceError, match=r"RAPL .* is no board's power"):
+        meter.sample()
+    (zone / "energy_uj").write_text("1005\n")
+    after = meter.sample()
+    assert after.counted_j == pytest.approx(0.001)
+    assert after.power_w < 0.2
 
 
 @dataclass
-class Ramp:
-    """A meter whose power grows by `slope` watts a second; every `gap`th reading fails."""
-
-    base_w: float = 3.0
-    slope: float = 0.0
-    gap: int = 0
-    delay_s: float = 0.0
-    name: str = "ramp"
-    kind: Kind = "measured"
-    accuracy: str = "exact"
-    started_s: float = field(default_factory=time.monotonic)
-    readings: int = 0
-
-    def power_w(self) -> float:
-        self.readings += 1
-        time.sleep(self.delay_s)
-        if self.gap and self.readings % self.gap == 0:
-            raise DeviceError("no answer")
-        return self.base_w + self.slope * (time.monotonic() - self.started_s)
+class Nonsense:
+    what: str
+    files: dict[str, str]
+    says: str
 
 
-def measure(meter: Ramp, duration_s: float, rate_hz: float) -> Energy:
-    window = PowerWindow(meter, rate_hz)
-    window.begin()
-    time.sleep(duration_s)
-    return window.end()
+NONSENSE = [
+    Nonsense("text", {"name": "ina226", "power1_input": "n/a"}, "power1_input: holds 'n/a', no"),
+    Nonsense("empty", {"name": "ina226", "power1_input": ""}, "holds '', no whole number"),
+    Nonsense("endless", {"name": "ina226", "power1_input": "1" * 99}, "no whole number"),
+    Nonsense("no float", {"name": "ina226", "power1_input": "1e6"}, "holds '1e6'"),
+    Nonsense("a city's", {"name": "ina226", "power1_input": "9" * 15}, "1e.09 W is no board's"),
+    Nonsense("backwards", {"name": "ina219", "in1_input": "5000", "curr1_input": "-800"},
+             "curr1_input: -4 W is no board's power; swap the wires"),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("slope", [0.0, 10.0, -5.0])
-def test_the_trapezoid_rule_is_exact_on_a_ramp(slope: float) -> None:
-    meter = Ramp(slope=slope)
-    begun_s = time.monotonic() - meter.started_s
-    energy = measure(meter, 0.4, rate_hz=100)
-    ended_s = time.monotonic() - meter.started_s
-    assert energy.samples >= MIN_SAMPLES
-    assert energy.energy_j is not None and energy.mean_power_w is not None
-    expected_j = 3.0 * (ended_s - begun_s) + slope * (ended_s**2 - begun_s**2) / 2
-    assert energy.energy_j == pytest.approx(expected_j, rel=0.03)
-    assert energy.mean_power_w == pytest.approx(energy.energy_j / energy.duration_s, rel=0.03)
-    assert energy.rate_hz == pytest.approx(energy.samples / energy.duration_s)
+@pytest.mark.parametrize("case", NONSENSE, ids=lambda case: case.what)
+def test_nonsense_is_no_power(tmp_path: Path, case: Nonsense) -> None:
+    hwmon(tmp_path, 0, case.files)
+    with pytest.raises(DeviceError, match=case.says):
+        meters.find("hwmon", tmp_path)
+    found = find_meter(tmp_path)
+    assert isinstance(found, NullMeter)
+    assert "hwmon0/" in found.why
+    assert "--meter serial:DEVICE" in found.why
 
 
-def test_too_few_samples_give_no_joules() -> None:
-    energy = measure(Ramp(), 0.05, rate_hz=20)
-    assert 2 <= energy.samples < MIN_SAMPLES
-    assert energy.energy_j is None and energy.mean_power_w is None
+def test_closed_files_name_the_command_that_opens_them() -> None:
+    # pytest's own folders are closed to all but their owner.
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        root.chmod(0o755)
+        (zone,) = rapl(root, [0])
+        (zone / "energy_uj").chmod(0)
+        with as_nobody():
+            found = find_meter(root)
+    assert isinstance(found, NullMeter)
+    step = f"run as root, or open it: sudo chmod a+r {zone}/energy_uj"
+    assert f"{zone}/energy_uj: cannot be read: Permission denied; {step}" in found.why
 
 
-def test_a_slow_sensor_lowers_the_rate_and_is_said_so() -> None:
-    energy = measure(Ramp(delay_s=0.02), 0.4, rate_hz=1000)
-    assert energy.rate_hz < 55
-    assert energy.energy_j is not None
-    assert math.isclose(energy.energy_j, 3.0 * energy.duration_s, rel_tol=0.15)
+@pytest.mark.parametrize(
+    ("spec", "name"),
+    [
+        ("auto", "ina226 (rail 1)"),
+        ("hwmon", "ina226 (rail 1)"),
+        ("hwmon:ltc2945", "ltc2945 (rail 1)"),
+        ("hwmon:hwmon2", "amdgpu (PPT)"),
+        ("powercap", "RAPL (2 packages)"),
+        ("powercap:package-1", "RAPL (1 package)"),
+        ("none", "none"),
+    ],
+)
+def test_a_meter_by_its_name(tmp_path: Path, spec: str, name: str) -> None:
+    rapl(tmp_path, [0, 0])
+    hwmon(tmp_path, 0, {"name": "ltc2945", "power1_input": "1"})
+    hwmon(tmp_path, 1, {"name": "ina226", "power1_input": "1"})
+    hwmon(tmp_path, 2, {"name": "amdgpu", "power1_label": "PPT", "power1_input": "1"})
+    assert meters.find(spec, tmp_path).name == name
 
 
-def test_readings_that_fail_are_counted() -> None:
-    energy = measure(Ramp(gap=3), 0.4, rate_hz=100)
-    assert energy.missed > 5
-    assert energy.energy_j == pytest.approx(3.0 * energy.duration_s, rel=0.1)
+@pytest.mark.parametrize(
+    ("spec", "error", "says"),
+    [
+        ("hwmon", DeviceError, "--meter hwmon: this machine has none; attach one"),
+        ("hwmon:ina226", DeviceError, "this machine has none"),
+        ("powercap:package-7", DeviceError, "this machine has none"),
+        ("pmic", DeviceError, "this machine has none"),
+        ("power_supply", DeviceError, "this machine has none"),
+        ("nvml", DeviceError, "this machine has none"),
+        ("nvml:first", UsageError, "a GPU's number"),
+        ("watts", UsageError, "'watts': unknown; choose from auto, none, hwmon"),
+        ("serial:", UsageError, "unknown"),
+        ("https://127.0.0.1/", UsageError, "unknown"),
+        ("", UsageError, "unknown"),
+    ],
+)
+def test_a_meter_that_is_not_there(
+    tmp_path: Path, spec: str, error: type[Exception], says: str
+) -> None:
+    with pytest.raises(error, match=says):
+        meters.find(spec, tmp_path)
 
 
-def test_a_window_begins_anew() -> None:
-    window = PowerWindow(Ramp(), 200)
-    with pytest.raises(RuntimeError, match="not begun"):
-        window.end()
-    for _ in range(2):
-        window.begin()
-        with pytest.raises(RuntimeError, match="begun already"):
-            window.begin()
-        time.sleep(0.1)
-        assert window.end().duration_s < 0.3
+def test_the_chips_error_and_its_shunts(tmp_path: Path) -> None:
+    files = {"name": "ina226", "in1_input": "5000", "power1_input": "6000000"}
+    # The offset's share is not known without the shunt.
+    assert HwmonMeter(hwmon(tmp_path, 0, files)).uncertainty_w(6.0) is None
+    meter = HwmonMeter(hwmon(tmp_path, 0, {**files, "shunt_resistor": "10000"}))
+    # SBOS547B: 0.1 % of the current and 0.1 % of the voltage; 10 uV over 10 mOhm are 1 mA, at 5 V.
+    assert meter.uncertainty_w(6.0) == pytest.approx(0.012 + 0.005)
+    rails = {"name": "ina3221", "in1_input": "5000", "curr1_input": "1000", "in2_input": "12000",
+             "curr2_input": "1", "shunt1_resistor": "5000", "shunt2_resistor": "10000"}  # fmt: skip
+    meter = HwmonMeter(hwmon(tmp_path, 2, rails))
+    assert meter.uncertainty_w(5.0) == pytest.approx(0.025 + 0.08 + 0.096)
+    other = HwmonMeter(hwmon(tmp_path, 1, {"name": "ltc2945", "power1_input": "1"}))
+    assert other.uncertainty_w(6.0) is None

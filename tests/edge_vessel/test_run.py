@@ -1,11 +1,13 @@
 """`python -m edge_vessel.run` as its users call it: processes, files, signals, exit codes."""
 
+import http.server
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -80,6 +82,52 @@ def test_json_is_one_document_and_nothing_else(tiny):
     assert document["processed"] == 3
     assert document["power"]["kind"] in ("none", "measured", "estimated")
     assert "no trusted key signed it" in done.stderr
+
+
+def test_without_a_meter_it_says_so_and_how_to_attach_one(tiny):
+    done = run("--input", "synthetic:frames=2", *TINY, tiny, "--meter", "none", "--json")
+    power = json.loads(done.stdout)["power"]
+    assert (power["kind"], power["energy_j"]) == ("none", None)
+    assert power["why"] == "no meter: switched off by --meter none"
+    done = run("--input", "synthetic:frames=2", *TINY, tiny, "--meter", "none")
+    assert "; power: no meter: switched off by --meter none" in done.stdout
+
+
+def test_a_meter_of_ones_own(tiny):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"4.25 W\n")
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/watts"
+        done = run(
+            "--input", "synthetic:", "--duration", "6", *TINY, tiny, "--meter", url, "--json"
+        )
+        server.shutdown()
+    power = json.loads(done.stdout)["power"]
+    assert (power["kind"], power["meter"]) == ("measured", f"meter at {url}")
+    assert power["mean_power_w"] == pytest.approx(4.25)
+    assert power["energy_j"] == pytest.approx(4.25 * power["duration_s"])
+
+
+@pytest.mark.parametrize(
+    ("spec", "code", "says"),
+    [
+        ("serial:/dev/ttyNONE", 3, "/dev/ttyNONE: no such port"),
+        ("watts", 2, "--meter 'watts': unknown; choose from auto, none, hwmon"),
+        ("http://meter.example/", 2, "with an IP address or localhost"),
+    ],
+)
+def test_a_meter_that_cannot_be_had_ends_the_run_at_once(tiny, spec, code, says):
+    done = run("--input", "synthetic:", *TINY, tiny, "--meter", spec)
+    assert done.returncode == code
+    assert says in done.stderr
 
 
 def test_lines_on_stdout_leave_the_table_to_stderr(tiny):
