@@ -77,7 +77,7 @@ def _plans(options: argparse.Namespace, board: Board) -> Iterator[Plan]:
     if options.output is not None and not options.output.parent.is_dir():
         raise UsageError(f"--output {options.output}: no such folder")
     trusted = signing.trusted_keys(options.trusted_key)
-    for path in options.artifact or [models.default_path()]:
+    for path in map(models.resolve, options.artifact or [None]):
         artifact = open_artifact(path, trusted, options.allow_unsigned)
         artifact.check_target()
         for threads in options.threads or [min(artifact.manifest.target.threads, len(cores))]:
@@ -228,7 +228,7 @@ def _threads(text: str) -> list[int]:
 
 def _parser() -> argparse.ArgumentParser:
     parse = argparse.ArgumentParser(prog="python -m bench latency", description=__doc__)
-    parse.add_argument("artifact", type=Path, nargs="*", help="default: the package's own")
+    parse.add_argument("artifact", type=Path, nargs="*", help="folders, or bundled ones by name")
     parse.add_argument(
         "--image", type=Path, metavar="FILE", help="a photograph; default: the artifact's golden"
     )

@@ -107,12 +107,12 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _serve(task: Task) -> None:
-    from edge_vessel import models, selftest, signing
+    from edge_vessel import selftest, signing
     from edge_vessel.artifact import open_artifact
     from edge_vessel.segmenter import Segmenter
     from edge_vessel.sources.images import read_image
 
-    path = Path(task.artifact) if task.artifact else models.default_path()
+    path = Path(task.artifact)
     keys = signing.trusted_keys([Path(key) for key in task.trusted_keys])
     started = time.perf_counter()
     artifact = open_artifact(path, keys, task.allow_unsigned)

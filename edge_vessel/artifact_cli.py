@@ -41,8 +41,9 @@ def _parser() -> argparse.ArgumentParser:
     show = commands.add_parser("show", help="print the manifest of a verified artifact")
     for command in (verify, show):
         command.add_argument(
-            "path", type=Path, nargs="?", default=models.default_path(), metavar="PATH",
-            help="the artifact's folder (default: the bundled one)",
+            "path", type=lambda text: models.resolve(Path(text)), nargs="?",
+            default=models.default_path(), metavar="PATH",
+            help=f"the artifact's folder, or a bundled one: {', '.join(models.PINNED)}",
         )  # fmt: skip
         add_trust_flags(command)
         command.add_argument("--json", action="store_true", help="one JSON document on stdout")

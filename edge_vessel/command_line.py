@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from rich.console import Console
 
-from edge_vessel import abandonable
+from edge_vessel import abandonable, models
 from edge_vessel.errors import DeviceError, EdgeVesselError
 
 MAX_THREADS = 1024
@@ -101,9 +101,12 @@ def add_trust_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
+_MODELS = f"an artifact's folder, or a bundled one: {', '.join(models.PINNED)} (default: the first)"
+
+
 def add_model_flags(parser: argparse.ArgumentParser) -> None:
     """`--model PATH`, the flags of its trust, and `--threads N`."""
-    parser.add_argument("--model", type=path, metavar="PATH", help="artifact (default: bundled)")
+    parser.add_argument("--model", type=path, metavar="PATH", help=_MODELS)
     add_trust_flags(parser)
     add_threads_flag(parser)
 

@@ -179,7 +179,7 @@ def _artifact(wanted: Wanted) -> Check:
     from edge_vessel.artifact import open_artifact
     from edge_vessel.engines import choose_threads
 
-    path = wanted.model or models.default_path()
+    path = models.resolve(wanted.model)
     if wanted.model is None and not path.exists():
         raise ArtifactError(f"{path}: the default artifact is missing: name one with --model")
     trusted = signing.trusted_keys(wanted.trusted_keys)

@@ -52,7 +52,7 @@ def _run(options: argparse.Namespace) -> int:
     source = _source(options)
     output = _output(options, source)
     artifact = open_artifact(
-        options.model or models.default_path(),
+        models.resolve(options.model),
         signing.trusted_keys(options.trusted_key),
         options.allow_unsigned,
     )

@@ -18,7 +18,7 @@ import pytest
 from artifact_folders import ROOT, TARGET, python, write
 from needs import unavailable
 
-from edge_vessel import artifact, signing
+from edge_vessel import artifact, models, signing
 from edge_vessel.manifest import Target
 from train.data.dataset import load
 from train.data.drive import DRIVE
@@ -429,4 +429,5 @@ def test_the_bundled_artifact_is_pinned_and_passes_its_self_test():
     done = python("-m", "edge_vessel.artifact", "verify", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["trust"] == "pinned"
-    assert artifact.open_artifact(Path(ROOT / "edge_vessel/models/m2unet-fundus-544"), ())
+    for name in models.PINNED:
+        assert artifact.open_artifact(models.resolve(Path(name)), ()).trust == "pinned"
