@@ -126,5 +126,5 @@ def _needed(one: Stored, value: Needed | None) -> Needed:
 
 def _write(path: Path, figure: Figure) -> None:
     content = io.BytesIO()
-    figure.savefig(content, format="png")
+    figure.savefig(content, format="png", bbox_inches="tight")
     write_file(path, content.getvalue())

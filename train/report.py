@@ -114,16 +114,16 @@ def _mean_of_run(group: Sequence[Stored], name: str) -> float | None:
 
 
 def matrix(table: Sequence[Line]) -> list[list[str]]:
-    """Dice, a block a model and scaling: rows trained on, columns tested on; header first."""
+    """Dice: a row for each model, training set and scaling, columns tested on; header first."""
     tested = list(dict.fromkeys(line.tested_on for line in table))
-    cells: dict[tuple[str, str], dict[str, str]] = {}
+    cells: dict[tuple[str, str, str], dict[str, str]] = {}
     for line in table:
-        columns = cells.setdefault((line.model, line.trained_on), {})
+        columns = cells.setdefault((line.model, line.trained_on, line.scaling), {})
         dice = str(line.scores["dice"])
-        if line.tested_on in columns:  # at two scalings, or trained for longer
+        if line.tested_on in columns:  # trained for longer, or by another set's threshold
             dice = f"{columns[line.tested_on]}, {dice}"
         columns[line.tested_on] = dice
-    return [["model", "trained on", *tested]] + [
+    return [["model", "trained on", "scaling", *tested]] + [
         [*key, *(columns.get(name, "") for name in tested)] for key, columns in cells.items()
     ]
 

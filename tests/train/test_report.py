@@ -135,9 +135,9 @@ def test_matrix_of_data_sets(tmp_path):
         _evaluation(tmp_path, "3", 0.75, run={"data": "hrf", "seed": 3}),
     ]
     assert matrix(_lines(*paths)) == [
-        ["model", "trained on", "drive", "chase_db1"],
-        ["m2unet", "drive", "0.8000", "0.7000"],
-        ["m2unet", "hrf", "0.7500", ""],
+        ["model", "trained on", "scaling", "drive", "chase_db1"],
+        ["m2unet", "drive", "own size", "0.8000", "0.7000"],
+        ["m2unet", "hrf", "own size", "0.7500", ""],
     ]
 
 
@@ -170,7 +170,6 @@ def test_the_command_tells_and_draws(tmp_path):
         (["train/weights/m2unet_drive.ckpt"], "not a report of `train evaluate`"),
         ([COMMITTED, "--dataset", "stare"], "unknown data set 'stare'"),
         ([COMMITTED, "--dataset", "hrf"], "none of these evaluations is on it"),
-        ([COMMITTED, "--plot", "x.png"], "evaluate it again"),
     ],
 )
 def test_faults_are_one_line(arguments, says):
@@ -178,6 +177,12 @@ def test_faults_are_one_line(arguments, says):
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert says in done.stderr
+
+
+def test_an_older_evaluation_has_no_curves_to_draw(tmp_path):
+    done = _run(_evaluation(tmp_path, "1", 0.8, curves={}), "--plot", tmp_path / "x.png")
+    assert done.returncode == 2
+    assert "evaluate it again" in done.stderr
 
 
 def test_picture_shows_right_false_and_missed(tmp_path):
