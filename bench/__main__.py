@@ -1,4 +1,4 @@
-"""`python -m bench latency | report | compare`."""
+"""`python -m bench latency | accuracy | report | compare`."""
 
 import sys
 from collections.abc import Callable
@@ -8,6 +8,7 @@ from edge_vessel.errors import EdgeVesselError
 
 COMMANDS = {
     "latency": "how long an artifact takes on this machine, in percentiles",
+    "accuracy": "what the device gives on a data set, stage by stage",
     "report": "runs as a table, Markdown, HTML and pictures",
     "compare": "two runs: the ratio with its interval; 1 on a regression",
 }
@@ -23,6 +24,11 @@ def main(arguments: list[str]) -> int:
     try:
         run: Callable[[list[str]], int] = getattr(import_module(f"bench.{command}"), command)
         return run(rest)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("bench", "train", "edge_vessel"):
+            raise
+        sys.stderr.write(f"error: {error.name} is missing: pip install -e '.[train,bench]'\n")
+        return 2
     except EdgeVesselError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code

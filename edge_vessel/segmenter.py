@@ -38,6 +38,7 @@ class Segmenter:
         artifact: opened, hence verified.
         threads: of the engine; see `engines.choose_threads` for None.
         threshold: probability from which a pixel is vessel; the artifact's own when None.
+        engine: runs in place of the artifact's, such as the network before it was compiled.
 
     Raises:
         UsageError: threads or threshold are out of range.
@@ -45,7 +46,11 @@ class Segmenter:
     """
 
     def __init__(
-        self, artifact: Artifact, threads: int | None = None, threshold: float | None = None
+        self,
+        artifact: Artifact,
+        threads: int | None = None,
+        threshold: float | None = None,
+        engine: engines.Engine | None = None,
     ) -> None:
         manifest = artifact.manifest
         self.artifact = artifact
@@ -53,7 +58,7 @@ class Segmenter:
         if not 0.0 < self.threshold < 1.0:
             raise UsageError(f"threshold {self.threshold}: must lie between 0 and 1")
         self.size = (manifest.input.height, manifest.input.width)
-        self.engine = engines.create(artifact, engines.choose_threads(artifact, threads))
+        self.engine = engine or engines.create(artifact, engines.choose_threads(artifact, threads))
 
     def segment(self, image: NDArray[np.uint8]) -> Segmentation:
         """image (H, W, 3) uint8 RGB, any size.

@@ -1,0 +1,226 @@
+"""`python -m bench accuracy`: what the device gives on a data set, stage by stage.
+
+Each photograph goes the runtime's own way, whole: field of view, crop, network, back to its pixels.
+Stages are artifacts of one network, in the order given, before them the checkpoint in torch. The
+labels, regions and scores are training's (`train.protocol`), the threshold is each artifact's own.
+
+Needs the workstation's packages: pip install -e '.[train]'.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import reduce
+from operator import add
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from bench import run_file
+from edge_vessel import models, signing
+from edge_vessel.artifact import Artifact, open_artifact
+from edge_vessel.atomic import write_file
+from edge_vessel.engines import Engine
+from edge_vessel.errors import UsageError
+from edge_vessel.segmenter import Segmenter
+from train import data as registry
+from train.data.dataset import DataSet, Record, load
+from train.data.root import data_root
+from train.histogram import Histogram
+from train.metrics import Prediction, Scores, score
+from train.models.checkpoint import load_checkpoint
+from train.predict import torch_predictor
+from train.protocol import FIELD_OF_VIEW, FULL_FRAME, count
+
+TORCH = "torch"
+
+
+class TorchEngine:
+    """A checkpoint in the place of an artifact's engine."""
+
+    name = TORCH
+
+    def __init__(self, checkpoint: Path) -> None:
+        import torch
+
+        self.version, self.threads = str(torch.__version__), torch.get_num_threads()
+        self._predict = torch_predictor(load_checkpoint(checkpoint).network)
+
+    def run(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """As `edge_vessel.engines.base.Engine`."""
+        return self._predict(image)
+
+
+@dataclass(frozen=True)
+class Line:
+    """Pooled over a data set's test photographs, pixels of no fundus counting as background.
+
+    Differences are of probabilities, from the first stage, over all pixels; None for itself.
+    """
+
+    stage: str
+    dataset: str
+    region: str
+    photographs: int
+    without_fundus: int
+    threshold: float
+    scores: Scores
+    largest_difference: float | None
+    mean_difference: float | None
+
+
+@dataclass
+class _Stage:
+    name: str
+    segmenter: Segmenter
+    counted: dict[str, Histogram]
+    without_fundus: int = 0
+    largest: float = 0.0
+    summed: float = 0.0
+    pixels: int = 0
+
+
+def accuracy(arguments: list[str]) -> int:
+    """Predicts, prints, writes.
+
+    Raises:
+        UsageError: no such artifact, checkpoint or data set.
+        ArtifactError: an artifact that cannot be trusted or does not fit this machine.
+        DeviceError: an engine or the disk failed.
+    """
+    options = _parser().parse_args(arguments)
+    root = data_root(options.data)
+    datasets = [registry.find(name) for name in options.dataset.split("+")]
+    trusted = signing.trusted_keys(options.trusted_key)
+    artifacts = [
+        open_artifact(path, trusted, options.allow_unsigned)
+        for path in map(models.resolve, options.artifact or [None])
+    ]
+    if len({one.manifest.input for one in artifacts}) > 1:
+        sys.stderr.write("note: inputs of several sizes: differences are not rounding alone\n")
+    lines = [
+        line
+        for dataset in datasets
+        for line in _measure(dataset, root, _stages(artifacts, options.checkpoint))
+    ]
+    document = {
+        "kind": "measured",
+        "created": run_file.now(),
+        "artifacts": {one.manifest.name: one.manifest_sha256 for one in artifacts},
+        "lines": [asdict(line) for line in lines],
+    }
+    if options.output is not None:
+        write_file(options.output, (json.dumps(document, indent=1) + "\n").encode())
+    if options.json:
+        sys.stdout.write(json.dumps(document, indent=1) + "\n")
+    else:
+        _print(lines)
+    return 0
+
+
+def _stages(artifacts: Sequence[Artifact], checkpoint: Path | None) -> list[_Stage]:
+    """New ones for each data set; the checkpoint comes first, by the first artifact's size."""
+    engines: list[tuple[str, Artifact, Engine | None]] = [
+        (
+            f"{one.manifest.name} ({one.manifest.engine.name} {one.manifest.model.precision})",
+            one,
+            None,
+        )
+        for one in artifacts
+    ]
+    if checkpoint is not None:
+        engines.insert(0, (TORCH, artifacts[0], TorchEngine(checkpoint)))
+    names = [name for name, _, _ in engines]
+    if len(set(names)) < len(names):
+        raise UsageError(f"a stage stands twice: {', '.join(names)}; give each artifact once")
+    return [
+        _Stage(name, Segmenter(artifact, engine=engine), {}) for name, artifact, engine in engines
+    ]
+
+
+def _measure(dataset: DataSet, root: Path, stages: Sequence[_Stage]) -> Iterator[Line]:
+    console = Console(stderr=True)
+    records = dataset.records(root, "test")
+    for record in track(records, dataset.name, console=console, disable=not console.is_terminal):
+        _photograph(record, stages)
+    for stage in stages:
+        for region, histogram in stage.counted.items():
+            first = stage is stages[0]
+            yield Line(
+                stage.name,
+                dataset.name,
+                region,
+                len(records),
+                stage.without_fundus,
+                stage.segmenter.threshold,
+                score(histogram, stage.segmenter.threshold),
+                None if first else stage.largest,
+                None if first else stage.summed / stage.pixels,
+            )
+
+
+def _photograph(record: Record, stages: Sequence[_Stage]) -> None:
+    sample = load(record)
+    reference: NDArray[np.float32] | None = None
+    for stage in stages:
+        found = stage.segmenter.segment(sample.image)
+        stage.without_fundus += found.status != "ok"
+        one = Prediction(sample.id, found.probability, sample.label, sample.fov)
+        regions = count(one)[0].regions
+        for region in (FULL_FRAME, FIELD_OF_VIEW):
+            parts = [regions[region], *([stage.counted[region]] if stage.counted else [])]
+            regions[region] = reduce(add, parts)
+        stage.counted = regions
+        if reference is None:
+            reference = found.probability
+        apart = np.abs(found.probability - reference)
+        stage.largest = max(stage.largest, float(apart.max()))
+        stage.summed += float(apart.sum(dtype=np.float64))
+        stage.pixels += apart.size
+
+
+def _print(lines: Sequence[Line]) -> None:
+    table = Table(title="test photographs, pooled, each artifact's own threshold; measured")
+    names = [one.name for one in fields(Scores) if one.name != "cldice"]
+    for name in ("stage", "data set", "region", "threshold", *names, "largest", "mean difference"):
+        table.add_column(name)
+    for line in lines:
+        values: dict[str, Any] = asdict(line.scores)
+        differences = (line.largest_difference, line.mean_difference)
+        table.add_row(
+            line.stage,
+            f"{line.dataset} ({line.photographs})",
+            line.region,
+            f"{line.threshold:.2f}",
+            *(f"{values[name]:.4f}" for name in names),
+            *("" if value is None else f"{value:.1e}" for value in differences),
+        )
+    console = Console()
+    # A file or a pipe has no width: rich would squeeze the table into 80 columns.
+    (console if console.is_terminal else Console(width=200)).print(table)
+    for line in lines:
+        if line.without_fundus and line.region == FULL_FRAME:
+            sys.stdout.write(
+                f"{line.stage}: no fundus found in {line.without_fundus} photographs of "
+                f"{line.dataset}\n"
+            )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parse = argparse.ArgumentParser(prog="python -m bench accuracy", description=__doc__)
+    parse.add_argument("artifact", type=Path, nargs="*", help="folders, or bundled ones by name")
+    parse.add_argument("--checkpoint", type=Path, metavar="FILE", help="the stage before: torch")
+    parse.add_argument("--dataset", default="drive", help="several joined by +; default: drive")
+    parse.add_argument("--data", metavar="DIR", help="the folder that holds the data sets")
+    parse.add_argument("--trusted-key", type=Path, action="append", default=[], metavar="FILE")
+    parse.add_argument("--allow-unsigned", action="store_true")
+    parse.add_argument("--output", type=Path, metavar="JSON")
+    parse.add_argument("--json", action="store_true", help="print the document as JSON")
+    return parse
