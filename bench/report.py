@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from bench.conditions import heat
 from bench.run_file import Case, Run, read, read_inference
 from edge_vessel.atomic import write_file
 from edge_vessel.errors import UsageError
@@ -83,16 +84,13 @@ def cells(run: Run, case: Case) -> list[str]:
 def conditions_line(one: Read) -> str:
     """Under which conditions a run's figures hold."""
     found = one.run.conditions
-    heat = "no temperature sensor"
-    if found.temperature_before_c is not None and found.temperature_after_c is not None:
-        heat = f"{found.temperature_before_c:.0f} to {found.temperature_after_c:.0f} °C"
     parts = [
         f"{found.machine.model}, {found.machine.os}, Linux {found.machine.kernel}",
         f"governor {', '.join(found.governors) or 'unknown'}",
         f"load {found.load_before:.2f} to {found.load_after:.2f}",
         f"others took {found.busy_percent:.0f} % of the cores before"
         + (", measured all the same" if found.forced and found.busy_percent else ""),
-        heat,
+        heat(found),
         f"slowed by {', '.join(found.throttle)}" if found.throttle else "not slowed",
         f"edge_vessel {found.versions.edge_vessel}, revision {found.git_revision or 'unknown'}",
         one.run.created,
