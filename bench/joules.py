@@ -7,6 +7,7 @@ from edge_vessel.meters import Energy, Meter
 
 SHORTEST_S = 30.0
 """Of a window whose figure stands for more than itself: governor and fan take seconds to settle."""
+_DIGITS = 9  # nanojoules: less is noise, and long to read
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,11 @@ class Window:
             samples=energy.samples,
             missed=energy.missed,
             rate_hz=round(energy.rate_hz, 2),
-            energy_j=energy.energy_j,
-            uncertainty_j=energy.uncertainty_j,
-            mean_power_w=energy.mean_power_w,
-            min_power_w=energy.min_power_w,
-            max_power_w=energy.max_power_w,
+            energy_j=_rounded(energy.energy_j),
+            uncertainty_j=_rounded(energy.uncertainty_j),
+            mean_power_w=_rounded(energy.mean_power_w),
+            min_power_w=_rounded(energy.min_power_w),
+            max_power_w=_rounded(energy.max_power_w),
             why=energy.why,
             hottest_c=energy.during.hottest_c,
             mean_mhz=tuple(round(one, 1) for one in energy.during.mean_mhz),
@@ -145,8 +146,12 @@ def _idle(
 
 
 def _scaled(figure: Figure, factor: float) -> Figure:
-    error = figure.uncertainty
-    return Figure(figure.value * factor, None if error is None else error * factor)
+    error = None if figure.uncertainty is None else figure.uncertainty * factor
+    return Figure(round(figure.value * factor, _DIGITS), _rounded(error))
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, _DIGITS)
 
 
 def _over(error: float | None, value: float) -> float | None:

@@ -62,7 +62,7 @@ def _power(axes: Axes, run: EnergyRun, readings: Sequence[Reading]) -> None:
         xlabel="seconds",
         ylabel="power of what the meter covers, watts",
     )
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.1 * max([1e-3, *(one.power_w for one in readings)]))
     axes.grid(color="0.9")
     axes.legend(fontsize="x-small", loc="lower right")
 
