@@ -113,7 +113,8 @@ def _measure(
 ) -> tuple[list[EnergyCase], list[list[tuple[float, ...]]]]:
     """Idle, a case, idle, the next, idle: each case lies between two windows of the idle board.
 
-    All processes are there from the first window to the last, asleep but for the one at work.
+    All processes are there from the first window to the last, asleep but for the one at work:
+    to start one in between would warm the board up.
     """
     console = Console(stderr=True)
     workers: list[Worker] = []
