@@ -12,6 +12,7 @@ from bench.published import LAIBACHER_2019
 from bench.run_file import EnergyRun
 
 _DRIFT_SHARE = 0.1  # of what the work adds; more, and the baseline decides the figure
+_LEAST_DRIFT = 0.01  # of idle power; less is no board that has yet to settle
 _WORKING_PERCENT = 95.0
 _COLUMNS = (
     "inferences", "W idle", "drift W", "W loaded", "J per inference", "above idle", "per J",
@@ -66,7 +67,8 @@ def remarks(energy: Joules) -> Iterator[str]:
         yield f"short windows, {shortest_s:.1f} s; {SHORTEST_S:.0f} s or more stand for a figure"
     if energy.idle_drift_w is not None and energy.loaded_power_w and energy.idle_power_w:
         added_w = energy.loaded_power_w.value - energy.idle_power_w.value
-        if abs(energy.idle_drift_w) > _DRIFT_SHARE * abs(added_w):
+        least_w = _LEAST_DRIFT * abs(energy.idle_power_w.value)
+        if abs(energy.idle_drift_w) > max(least_w, _DRIFT_SHARE * abs(added_w)):
             yield (
                 f"idle power drifted by {energy.idle_drift_w:+.3g} W, the work adds {added_w:.3g} "
                 "W; let the board settle, and measure again"

@@ -72,6 +72,20 @@ def test_next_to_nothing() -> None:
     assert found.per_inference_j == Figure(0.0, 0.0)
 
 
+@pytest.mark.parametrize(
+    ("before_w", "loaded_w", "after_w", "told"),
+    [
+        (5.0, 6.0, 5.09, False),  # under a tenth of what the work adds
+        (5.0, 6.0, 5.2, True),
+        (5.0, 5.1, 5.04, False),  # under a hundredth of idle
+        (5.2, 6.0, 5.0, True),
+    ],
+)
+def test_drift_is_told_where_it_decides(before_w, loaded_w, after_w, told: bool) -> None:
+    said = list(remarks(_joules(before_w, loaded_w, after_w)))
+    assert any(one.startswith("idle power drifted by") for one in said) == told
+
+
 def test_less_than_idle_is_told_as_within_the_error() -> None:
     found = _joules(5.0, 4.99, 5.0)
     assert found.above_idle_per_inference_j is not None
