@@ -1,4 +1,4 @@
-"""`python -m bench latency | accuracy | report | compare`."""
+"""`python -m bench latency | energy | accuracy | report | compare`."""
 
 import sys
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from edge_vessel.errors import EdgeVesselError
 COMMANDS = {
     "latency": "how long an artifact takes on this machine, in percentiles",
     "accuracy": "what the device gives on a data set, stage by stage",
+    "energy": "watts and joules per inference, by a power meter",
     "report": "runs as a table, Markdown, HTML and pictures",
     "compare": "two runs: the ratio with its interval; 1 on a regression",
 }

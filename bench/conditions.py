@@ -166,6 +166,22 @@ def _git_revision() -> str | None:
     return asked.stdout.strip()
 
 
+def heat(conditions: Conditions) -> str:
+    """The hottest sensor's way."""
+    before_c, after_c = conditions.temperature_before_c, conditions.temperature_after_c
+    if before_c is None or after_c is None:
+        return "no temperature sensor"
+    return f"{before_c:.0f} to {after_c:.0f} °C"
+
+
+def course(conditions: Conditions) -> str:
+    """Load and heat on one line."""
+    return (
+        f"load {conditions.load_before:.2f} to {conditions.load_after:.2f}, others took "
+        f"{conditions.busy_percent:.0f} % before; {heat(conditions)}"
+    )
+
+
 def warn(conditions: Conditions) -> None:
     """Says on stderr what shaped the figures."""
     if conditions.busy_percent > BUSY_PERCENT:

@@ -2,36 +2,22 @@
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from bench import conditions, run_file
-from bench.cores import choose_cores
-from bench.peak import find_peak
-from bench.run_file import STAGES, Case, Run, Stages, Subject
-from bench.worker import Loaded, Task, Worker
-from edge_vessel import models, signing
-from edge_vessel.artifact import Artifact, open_artifact
+from bench import cases, conditions, run_file
+from bench.cases import Plan
+from bench.run_file import STAGES, Case, Run
+from bench.worker import Worker
 from edge_vessel.board import Board, read_board
-from edge_vessel.engines.cores import available
 from edge_vessel.errors import UsageError
 
 ROUNDS = 5  # in which several cases take turns
 _DURATION_S = 10.0
-
-
-@dataclass(frozen=True)
-class Plan:
-    """One case before it is measured."""
-
-    artifact: Artifact
-    task: Task
 
 
 def latency(arguments: list[str]) -> int:
@@ -44,9 +30,12 @@ def latency(arguments: list[str]) -> int:
     """
     options = _parser().parse_args(arguments)
     board = read_board()
-    plans = list(_plans(options, board))
+    if options.runs is not None and options.runs < 1:
+        raise UsageError(f"--runs {options.runs}: 1 or more")
+    cases.check_seconds("duration", options.duration)
+    plans = list(cases.plan(options, board))
     before = conditions.begin(options.force, options.cooldown, board)
-    cases, samples = _measure(options, plans, board)
+    measured, samples = _measure(options, plans, board)
     after = read_board()
     run = Run(
         run_file.SCHEMA_VERSION,
@@ -54,7 +43,7 @@ def latency(arguments: list[str]) -> int:
         conditions.kind_of(after),
         run_file.now(),
         conditions.end(before, after),
-        tuple(cases),
+        tuple(measured),
         samples=None,
     )
     conditions.warn(run.conditions)
@@ -65,35 +54,6 @@ def latency(arguments: list[str]) -> int:
     else:
         _print(run)
     return 0
-
-
-def _plans(options: argparse.Namespace, board: Board) -> Iterator[Plan]:
-    cores = choose_cores(options.cores, board, available())
-    if options.runs is not None and options.runs < 1:
-        raise UsageError(f"--runs {options.runs}: 1 or more")
-    for name in ("warmup", "duration", "cooldown"):
-        if getattr(options, name) < 0:
-            raise UsageError(f"--{name} {getattr(options, name)}: 0 s or more")
-    if options.output is not None and not options.output.parent.is_dir():
-        raise UsageError(f"--output {options.output}: no such folder")
-    trusted = signing.trusted_keys(options.trusted_key)
-    for path in map(models.resolve, options.artifact or [None]):
-        artifact = open_artifact(path, trusted, options.allow_unsigned)
-        artifact.check_target()
-        for threads in options.threads or [min(artifact.manifest.target.threads, len(cores))]:
-            if not 1 <= threads <= len(cores):
-                raise UsageError(f"--threads {threads}: from 1 to {len(cores)}, the cores in use")
-            yield Plan(
-                artifact,
-                Task(
-                    str(path),
-                    tuple(str(key) for key in options.trusted_key),
-                    options.allow_unsigned,
-                    threads,
-                    tuple(cores),
-                    None if options.image is None else str(options.image),
-                ),
-            )
 
 
 def _measure(
@@ -121,66 +81,17 @@ def _measure(
     finally:
         for worker in workers:
             worker.stop()
-    cases = [
-        _case(plan, worker, options.warmup, one, peak_rss_mb, board)
+    measured = [
+        cases.case(plan, worker, options.warmup, one, peak_rss_mb, board)
         for plan, worker, one, peak_rss_mb in zip(plans, workers, samples, peaks, strict=True)
     ]
-    return cases, samples
+    return measured, samples
 
 
 def _wanted(options: argparse.Namespace, rounds: int) -> dict[str, float]:
     if options.runs is not None:
         return {"runs": -(-options.runs // rounds)}
     return {"seconds": options.duration / rounds}
-
-
-def _case(
-    plan: Plan,
-    worker: Worker,
-    warmup_s: float,
-    samples: Sequence[tuple[float, ...]],
-    peak_rss_mb: float,
-    board: Board,
-) -> Case:
-    manifest, loaded = plan.artifact.manifest, worker.loaded
-    stages = Stages.of(samples)
-    rate = manifest.model.multiply_adds / 1e6 / stages.inference.p50_ms
-    peak = find_peak(board, plan.task.cores, plan.task.threads)
-    return Case(
-        title=_title(plan, loaded),
-        subject=Subject(
-            manifest.name,
-            manifest.version,
-            plan.artifact.manifest_sha256,
-            plan.artifact.trust,
-            loaded.engine,
-            manifest.model.precision,
-            (manifest.input.height, manifest.input.width),
-            manifest.model.multiply_adds,
-            sum(one.size for one in manifest.files),
-        ),
-        threads=plan.task.threads,
-        cores=plan.task.cores,
-        image=loaded.image,
-        image_size=loaded.image_size,
-        warmup_s=warmup_s,
-        load_ms=round(loaded.load_ms, 3),
-        first_inference_ms=round(loaded.first_inference_ms, 3),
-        stages=stages,
-        gmadds_per_s=round(rate, 3),
-        peak=peak,
-        percent_of_peak=None if peak is None else round(100 * rate / peak.gmadds_per_s, 1),
-        peak_rss_mb=round(peak_rss_mb, 1),
-    )
-
-
-def _title(plan: Plan, loaded: Loaded) -> str:
-    height, width = loaded.image_size
-    threads, cores = plan.task.threads, ",".join(map(str, plan.task.cores))
-    return (
-        f"{plan.artifact.manifest.name}, {threads} thread{'s' if threads > 1 else ''} on cores "
-        f"{cores}, {loaded.image} {width}x{height}"
-    )
 
 
 def _print(run: Run) -> None:
@@ -208,44 +119,15 @@ def _print(run: Run) -> None:
             f"{case.title}: {case.gmadds_per_s:.2f} G multiply-adds/s ({share}), peak memory "
             f"{case.peak_rss_mb:.0f} MB, artifact {case.subject.size_bytes / 1e6:.1f} MB\n"
         )
-    found = run.conditions
-    heat = "no temperature sensor"
-    if found.temperature_before_c is not None and found.temperature_after_c is not None:
-        heat = f"{found.temperature_before_c:.0f} to {found.temperature_after_c:.0f} °C"
-    sys.stdout.write(
-        f"milliseconds; load {found.load_before:.2f} to {found.load_after:.2f}, others took "
-        f"{found.busy_percent:.0f} % before; {heat}\n"
-    )
-
-
-def _threads(text: str) -> list[int]:
-    try:
-        found = [int(part) for part in text.split(",")]
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r}: such as 2, or 1,2,4") from error
-    return list(dict.fromkeys(found))
+    sys.stdout.write(f"milliseconds; {conditions.course(run.conditions)}\n")
 
 
 def _parser() -> argparse.ArgumentParser:
     parse = argparse.ArgumentParser(prog="python -m bench latency", description=__doc__)
-    parse.add_argument("artifact", type=Path, nargs="*", help="folders, or bundled ones by name")
-    parse.add_argument(
-        "--image", type=Path, metavar="FILE", help="a photograph; default: the artifact's golden"
-    )
-    parse.add_argument("--threads", type=_threads, metavar="N[,N]", help="default: the artifact's")
-    parse.add_argument("--cores", metavar="big|little|LIST", help="default: all of this process")
-    parse.add_argument("--warmup", type=float, default=1.0, metavar="S", help="default: 1")
+    cases.add_flags(parse)
     many = parse.add_mutually_exclusive_group()
     many.add_argument("--runs", type=int, metavar="N", help="timed runs of each case")
     many.add_argument(
         "--duration", type=float, default=_DURATION_S, metavar="S", help="of each case; default: 10"
     )
-    parse.add_argument(
-        "--cooldown", type=float, default=0.0, metavar="S", help="wait so long for a cool board"
-    )
-    parse.add_argument("--force", action="store_true", help="on a busy or hot machine too")
-    parse.add_argument("--trusted-key", type=Path, action="append", default=[], metavar="FILE")
-    parse.add_argument("--allow-unsigned", action="store_true")
-    parse.add_argument("--output", type=Path, metavar="JSON", help="samples go beside it as CSV")
-    parse.add_argument("--json", action="store_true", help="print the run as JSON")
     return parse

@@ -11,7 +11,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench.run_file import Case, Run, read, read_inference
+from bench import energy_table
+from bench.conditions import heat
+from bench.published import LAIBACHER_2019
+from bench.run_file import Case, EnergyCase, EnergyRun, Run, read, read_inference, read_trace
+from bench.trace import Reading
 from edge_vessel.atomic import write_file
 from edge_vessel.errors import UsageError
 
@@ -29,11 +33,12 @@ _STYLE = (
 
 @dataclass(frozen=True)
 class Read:
-    """A run and its inference times by case."""
+    """A run, its inference times by case, and the readings of its meter where it is of energy."""
 
     path: Path
     run: Run
     inference_ms: list[list[float]]
+    trace: list[Reading]
 
 
 def report(arguments: list[str]) -> int:
@@ -47,7 +52,8 @@ def report(arguments: list[str]) -> int:
     found = []
     for path in options.runs:
         run = read(path)
-        found.append(Read(path, run, read_inference(path, run)))
+        trace = read_trace(path, run) if isinstance(run, EnergyRun) else []
+        found.append(Read(path, run, read_inference(path, run), trace))
     picture = _picture(found) if options.png or options.html else None
     rows = [cells(one.run, case) for one in found for case in one.run.cases]
     if options.png and picture is not None:
@@ -56,7 +62,7 @@ def report(arguments: list[str]) -> int:
         write_file(options.markdown, markdown(found, rows).encode())
     if options.html and picture is not None:
         write_file(options.html, html(found, rows, picture).encode())
-    _print(rows)
+    _print(found, rows)
     return 0
 
 
@@ -76,23 +82,50 @@ def cells(run: Run, case: Case) -> list[str]:
         share,
         f"{case.peak_rss_mb:.0f}",
         f"{case.subject.size_bytes / 1e6:.1f}",
-        NO_METER,
+        power(run, case),
     ]
+
+
+def power(run: Run, case: Case) -> str:
+    """What a meter said, by which meter and of which kind; or that none did."""
+    if not (isinstance(run, EnergyRun) and isinstance(case, EnergyCase)):
+        return NO_METER
+    found, source = case.energy, f"{run.meter.kind} by {run.meter.name}"
+    if found.loaded_power_w is None:
+        return f"no joules: {found.why}"
+    above = found.above_idle_per_inference_j
+    parts = [
+        f"{found.loaded_power_w} W",
+        "above idle unknown" if above is None else f"{above} J per inference above idle",
+        source,
+        *(["short windows"] if found.short else []),
+    ]
+    return ", ".join(parts)
+
+
+def remarks(found: Sequence[Read]) -> list[str]:
+    """Conditions of each run, what makes its energy weaker than it looks, and a published power."""
+    lines = []
+    for one in found:
+        lines.append(conditions_line(one))
+        for case in one.run.cases:
+            if isinstance(case, EnergyCase):
+                lines += [f"{case.title}: {said}" for said in energy_table.remarks(case.energy)]
+    if any(isinstance(one.run, EnergyRun) for one in found):
+        lines.append(f"for comparison: {LAIBACHER_2019}")
+    return lines
 
 
 def conditions_line(one: Read) -> str:
     """Under which conditions a run's figures hold."""
     found = one.run.conditions
-    heat = "no temperature sensor"
-    if found.temperature_before_c is not None and found.temperature_after_c is not None:
-        heat = f"{found.temperature_before_c:.0f} to {found.temperature_after_c:.0f} °C"
     parts = [
         f"{found.machine.model}, {found.machine.os}, Linux {found.machine.kernel}",
         f"governor {', '.join(found.governors) or 'unknown'}",
         f"load {found.load_before:.2f} to {found.load_after:.2f}",
         f"others took {found.busy_percent:.0f} % of the cores before"
         + (", measured all the same" if found.forced and found.busy_percent else ""),
-        heat,
+        heat(found),
         f"slowed by {', '.join(found.throttle)}" if found.throttle else "not slowed",
         f"edge_vessel {found.versions.edge_vessel}, revision {found.git_revision or 'unknown'}",
         one.run.created,
@@ -101,10 +134,10 @@ def conditions_line(one: Read) -> str:
 
 
 def markdown(found: Sequence[Read], rows: Sequence[Sequence[str]]) -> str:
-    """The table, then a line of conditions for each run."""
+    """The table, then `remarks`."""
     table = [list(HEADER), ["---"] * len(HEADER), *map(list, rows)]
     lines = [f"| {' | '.join(cell.replace('|', ' ') for cell in row)} |" for row in table]
-    return "\n".join([*lines, "", *(f"- {conditions_line(one)}" for one in found), ""])
+    return "\n".join([*lines, "", *(f"- {said}" for said in remarks(found)), ""])
 
 
 def html(found: Sequence[Read], rows: Sequence[Sequence[str]], picture: bytes) -> str:
@@ -113,42 +146,45 @@ def html(found: Sequence[Read], rows: Sequence[Sequence[str]], picture: bytes) -
     body = "".join(
         f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>\n" for row in rows
     )
-    said = "".join(f"<li>{escape(conditions_line(one))}</li>\n" for one in found)
+    said = "".join(f"<li>{escape(one)}</li>\n" for one in remarks(found))
     inside = base64.b64encode(picture).decode()
+    what = "Latency and power" if any(one.trace for one in found) else "Latency"
     return (
         '<!doctype html>\n<html lang="en"><meta charset="utf-8">\n'
-        f"<title>edge_vessel bench</title><style>{_STYLE}</style>\n<h1>Latency</h1>\n"
+        f"<title>edge_vessel bench</title><style>{_STYLE}</style>\n<h1>{what}</h1>\n"
         f"<table><tr>{head}</tr>\n{body}</table>\n<ul>\n{said}</ul>\n"
-        f'<img alt="latency of each case" src="data:image/png;base64,{inside}">\n</html>\n'
+        f'<img alt="{what} of each case" src="data:image/png;base64,{inside}">\n</html>\n'
     )
 
 
 def _picture(found: Sequence[Read]) -> bytes:
     try:
-        from bench.plots import latencies
+        from bench.plots import picture
     except ModuleNotFoundError as error:
         raise UsageError(
             f"--png, --html: {error.name} is missing: pip install -e '.[bench]'"
         ) from error
-    return latencies(
-        [
-            (case, samples)
-            for one in found
-            for case, samples in zip(one.run.cases, one.inference_ms, strict=True)
-        ]
-    )
+    cases = [
+        (case, samples)
+        for one in found
+        for case, samples in zip(one.run.cases, one.inference_ms, strict=True)
+    ]
+    return picture(cases, [(one.run, one.trace) for one in found if isinstance(one.run, EnergyRun)])
 
 
-def _print(rows: Sequence[Sequence[str]]) -> None:
+def _print(found: Sequence[Read], rows: Sequence[Sequence[str]]) -> None:
     table = Table(*HEADER)
     for row in rows:
         table.add_row(*row)
     console = Console()
     # A file or a pipe has no width: rich would squeeze the table into 80 columns.
     (console if console.is_terminal else Console(width=240)).print(table)
-    sys.stdout.write(
-        "power: no meter; see `python -m edge_vessel.doctor` for what can be attached\n"
-    )
+    if any(isinstance(one.run, EnergyRun) for one in found):
+        sys.stdout.write(f"for comparison: {LAIBACHER_2019}\n")
+    else:
+        sys.stdout.write(
+            "power: no meter; see `python -m edge_vessel.doctor` for what can be attached\n"
+        )
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""A run as it is stored: one JSON document, its raw samples beside it as CSV.
+"""A run as it is stored: one JSON document, its samples and its power trace beside it as CSV.
 
 `schema/run.schema.json` is the contract; what is not in it is neither written nor read.
 """
@@ -12,9 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from bench import trace
 from bench.conditions import Conditions, Kind
+from bench.joules import Joules
 from bench.peak import Peak
 from bench.samples import Latency
+from bench.trace import Reading
 from edge_vessel import json_reader
 from edge_vessel.atomic import write_file
 from edge_vessel.errors import UsageError
@@ -87,12 +90,44 @@ class Run:
     """What one command measured; `samples` names the CSV, None where none was written."""
 
     schema_version: int
-    command: Literal["latency"]
+    command: Literal["latency", "energy"]
     kind: Kind
     created: str
     conditions: Conditions
     cases: tuple[Case, ...]
     samples: str | None
+
+
+@dataclass(frozen=True)
+class EnergyCase(Case):
+    """Latency of the loaded window, and its energy."""
+
+    energy: Joules
+
+
+@dataclass(frozen=True)
+class MeterUsed:
+    """What gave every power of a run; `asked_hz` is how often it was to be asked."""
+
+    name: str
+    kind: Literal["measured", "estimated"]
+    accuracy: str
+    asked_hz: float
+
+
+@dataclass(frozen=True)
+class EnergyRun(Run):
+    """`kind` is that of the times, `meter.kind` that of watts and joules.
+
+    `idle_s` and `duration_s` are the windows that were asked for; `trace` names the CSV of
+    readings, None where none was written.
+    """
+
+    cases: tuple[EnergyCase, ...]
+    meter: MeterUsed
+    idle_s: float
+    duration_s: float
+    trace: str | None
 
 
 def now() -> str:
@@ -105,11 +140,16 @@ def text(run: Run) -> str:
     return json.dumps(asdict(run), indent=1) + "\n"
 
 
-def write(path: Path, run: Run, samples: Sequence[Samples]) -> None:
-    """The CSV first, so that no document names one that is not there.
+def write(
+    path: Path, run: Run, samples: Sequence[Samples], readings: list[Reading] | None = None
+) -> None:
+    """The CSVs first, so that no document names one that is not there.
 
     Args:
+        path: of the document.
+        run: of energy or latency.
         samples: of each case.
+        readings: of the meter, for a run of energy.
 
     Raises:
         DeviceError: the disk.
@@ -121,17 +161,24 @@ def write(path: Path, run: Run, samples: Sequence[Samples]) -> None:
         rows.writerows([number, *(f"{value:.4f}" for value in one)] for one in case)
     beside = path.with_suffix(".samples.csv")
     write_file(beside, table.getvalue().encode())
-    write_file(path, text(replace(run, samples=beside.name)).encode())
+    run = replace(run, samples=beside.name)
+    if isinstance(run, EnergyRun):
+        traced = path.with_suffix(".trace.csv")
+        write_file(traced, trace.content(readings or []))
+        run = replace(run, trace=traced.name)
+    write_file(path, text(run).encode())
 
 
 def read(path: Path) -> Run:
-    """The document alone.
+    """The document alone; an `EnergyRun` where it says so.
 
     Raises:
         UsageError: the file is missing, or is no run of this schema.
     """
     try:
-        found = json_reader.build(Run, json_reader.loads(path.read_bytes()))
+        document = json_reader.loads(path.read_bytes())
+        energy = isinstance(document, dict) and document.get("command") == "energy"
+        found = json_reader.build(EnergyRun if energy else Run, document)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
     except StrictJsonError as error:
@@ -142,6 +189,15 @@ def read(path: Path) -> Run:
             "measure again"
         )
     return found
+
+
+def read_trace(path: Path, run: EnergyRun) -> list[Reading]:
+    """Every reading of the meter.
+
+    Raises:
+        UsageError: the CSV is missing or holds something else.
+    """
+    return trace.read(path.parent / Path(run.trace or "none").name)
 
 
 def read_inference(path: Path, run: Run) -> list[list[float]]:

@@ -9,7 +9,7 @@ import pytest
 from artifact_folders import ROOT, python, write
 
 from bench import run_file
-from bench.plots import latencies
+from bench.plots import picture
 from bench.report import HEADER, Read, cells, html, markdown
 from bench.run_file import Stages
 from edge_vessel.sources.images import read_image
@@ -50,7 +50,7 @@ def test_names_cannot_write_html_or_table_cells(run_path: Path) -> None:
     (case,) = run.cases
     evil = replace(case, title="a | b <script>alert(1)</script>")
     row = cells(run, evil)
-    found = Read(run_path, run, [[1.0]])
+    found = Read(run_path, run, [[1.0]], [])
     assert "<script>" not in html([found], [row], b"")
     assert markdown([found], [row]).splitlines()[2].count(" | ") == len(HEADER) - 1
 
@@ -73,7 +73,7 @@ def test_three_sizes_bring_a_law(run_path: Path) -> None:
         stages = Stages.of([(0.1, one, 0.1) for one in time_ms])
         subject = replace(case.subject, input=(side, side))
         cases.append((replace(case, subject=subject, stages=stages), time_ms))
-    assert len(latencies(cases)) > len(latencies(cases[:1]))
+    assert len(picture(cases)) > len(picture(cases[:1]))
 
 
 @pytest.mark.parametrize(

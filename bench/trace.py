@@ -1,0 +1,81 @@
+"""The course of the power: every reading of a meter, with the window that it was taken in."""
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_vessel.errors import UsageError
+from edge_vessel.meters import Meter, Sample
+
+_COLUMNS = ("time_s", "power_w", "window")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """`power_w` watts, `at_s` seconds after the first one, in the window of that name."""
+
+    at_s: float
+    power_w: float
+    window: str
+
+
+class TracedMeter(Meter):
+    """Another meter that remembers what it said; `window` names the one that is being measured."""
+
+    def __init__(self, meter: Meter) -> None:
+        """Covers what `meter` covers."""
+        self._meter = meter
+        self.name, self.kind, self.accuracy = meter.name, meter.kind, meter.accuracy
+        self.rate_hz = meter.rate_hz
+        self.window = ""
+        self._said: list[tuple[Sample, str]] = []
+
+    @property
+    def readings(self) -> list[Reading]:
+        """All so far, in order."""
+        if not self._said:
+            return []
+        first_s = self._said[0][0].at_s
+        return [Reading(sample.at_s - first_s, sample.power_w, name) for sample, name in self._said]
+
+    def sample(self) -> Sample:
+        """See `Meter.sample`."""
+        sample = self._meter.sample()
+        self._said.append((sample, self.window))
+        return sample
+
+    def uncertainty_w(self, power_w: float) -> float | None:
+        """See `Meter.uncertainty_w`."""
+        return self._meter.uncertainty_w(power_w)
+
+    def close(self) -> None:
+        """See `Meter.close`."""
+        self._meter.close()
+
+
+def content(readings: list[Reading]) -> bytes:
+    """CSV."""
+    table = io.StringIO()
+    rows = csv.writer(table, lineterminator="\n")
+    rows.writerow(_COLUMNS)
+    rows.writerows((f"{one.at_s:.4f}", f"{one.power_w:.5f}", one.window) for one in readings)
+    return table.getvalue().encode()
+
+
+def read(path: Path) -> list[Reading]:
+    """What `content` made.
+
+    Raises:
+        UsageError: the file is missing or holds something else.
+    """
+    try:
+        with path.open(newline="") as file:
+            return [
+                Reading(float(row["time_s"]), float(row["power_w"]), row["window"])
+                for row in csv.DictReader(file)
+            ]
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}: the power trace of a run") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path}: no power trace: {error!r}") from error
