@@ -31,7 +31,7 @@ from edge_vessel.engines import Engine
 from edge_vessel.errors import UsageError
 from edge_vessel.segmenter import Segmenter
 from train import data as registry
-from train.data.dataset import DataSet, Record, load
+from train.data.dataset import Record, load
 from train.data.root import data_root
 from train.histogram import Histogram
 from train.metrics import Prediction, Scores, score
@@ -96,6 +96,8 @@ def accuracy(arguments: list[str]) -> int:
         DeviceError: an engine or the disk failed.
     """
     options = _parser().parse_args(arguments)
+    if options.photographs is not None and options.photographs < 1:
+        raise UsageError(f"--photographs {options.photographs}: 1 or more")
     root = data_root(options.data)
     datasets = [registry.find(name) for name in options.dataset.split("+")]
     trusted = signing.trusted_keys(options.trusted_key)
@@ -105,11 +107,11 @@ def accuracy(arguments: list[str]) -> int:
     ]
     if len({one.manifest.input for one in artifacts}) > 1:
         sys.stderr.write("note: inputs of several sizes: differences are not rounding alone\n")
-    lines = [
-        line
-        for dataset in datasets
-        for line in _measure(dataset, root, _stages(artifacts, options.checkpoint))
-    ]
+    lines: list[Line] = []
+    for dataset in datasets:
+        stages = _stages(artifacts, options.checkpoint)
+        records = dataset.records(root, "test")[: options.photographs]
+        lines += _measure(dataset.name, records, stages)
     document = {
         "kind": "measured",
         "created": run_file.now(),
@@ -145,17 +147,16 @@ def _stages(artifacts: Sequence[Artifact], checkpoint: Path | None) -> list[_Sta
     ]
 
 
-def _measure(dataset: DataSet, root: Path, stages: Sequence[_Stage]) -> Iterator[Line]:
+def _measure(name: str, records: Sequence[Record], stages: Sequence[_Stage]) -> Iterator[Line]:
     console = Console(stderr=True)
-    records = dataset.records(root, "test")
-    for record in track(records, dataset.name, console=console, disable=not console.is_terminal):
+    for record in track(records, name, console=console, disable=not console.is_terminal):
         _photograph(record, stages)
     for stage in stages:
         for region, histogram in stage.counted.items():
             first = stage is stages[0]
             yield Line(
                 stage.name,
-                dataset.name,
+                name,
                 region,
                 len(records),
                 stage.without_fundus,
@@ -219,6 +220,12 @@ def _parser() -> argparse.ArgumentParser:
     parse.add_argument("--checkpoint", type=Path, metavar="FILE", help="the stage before: torch")
     parse.add_argument("--dataset", default="drive", help="several joined by +; default: drive")
     parse.add_argument("--data", metavar="DIR", help="the folder that holds the data sets")
+    parse.add_argument(
+        "--photographs",
+        type=int,
+        metavar="N",
+        help="the first N of each data set, for a quick look",
+    )
     parse.add_argument("--trusted-key", type=Path, action="append", default=[], metavar="FILE")
     parse.add_argument("--allow-unsigned", action="store_true")
     parse.add_argument("--output", type=Path, metavar="JSON")
