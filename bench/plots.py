@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bench.cost_law import cost_law
 from bench.run_file import Case, EnergyRun
 from bench.trace import Reading
 
@@ -83,11 +84,11 @@ def _law(axes: Axes, cases: Sequence[Case]) -> None:
     """Log-log, with the power of the pixels that fits the medians best: 1 is linear growth."""
     pixels = np.array([float(np.prod(case.subject.input)) / 1e6 for case in cases])
     medians = np.array([case.stages.inference.p50_ms for case in cases])
-    power, factor = np.polyfit(np.log(pixels), np.log(medians), 1)
+    factor_ms, power = cost_law(cases)
     at = np.geomspace(pixels.min(), pixels.max(), 50)
     axes.loglog(pixels, medians, "o")
-    label = f"{np.exp(factor):.1f} ms * Mpx^{power:.2f}"
-    axes.loglog(at, np.exp(factor) * at**power, color="0.5", label=label)
+    label = f"{factor_ms:.1f} ms * Mpx^{power:.2f}"
+    axes.loglog(at, factor_ms * at**power, color="0.5", label=label)
     axes.set(xlabel="input, megapixels", ylabel="median inference, milliseconds")
     axes.grid(color="0.9", which="both")
     axes.legend()
