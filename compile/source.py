@@ -97,6 +97,8 @@ def _metrics(report: dict[str, Any]) -> Iterator[Metric]:
     for row in report["rows"]:
         if row["rule"] == _A_PRIORI:
             data = f"{report['dataset']} test{scaled}, {row['region']}"
+            if row["threshold"] != _threshold(report):  # not the artifact's
+                data += f", threshold {row['threshold']:.2f}"
             dice = round(row["scores"]["dice"], 4)
             yield Metric("torch", data, f"dice {row['averaging']}", dice)
 

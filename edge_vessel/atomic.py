@@ -52,11 +52,12 @@ def write_file(path: Path, content: bytes, mode: int = 0o644) -> None:
 
 
 def _refuse_special(path: Path) -> None:
+    """Of a link, such as /dev/stdout, what it leads to decides."""
     try:
-        mode = path.lstat().st_mode
+        mode = path.stat().st_mode
     except OSError:
         return
-    if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise DeviceError(f"{path}: cannot be written: not a regular file; name another")
 
 

@@ -3,9 +3,10 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -31,6 +32,8 @@ from train.predict import (
 )
 from train.protocol import A_PRIORI, FULL_FRAME, Counted, Kept, Row, centrelines, count, rows
 from train.protocol import thresholds as by_rule
+
+_SMALLEST_FOV, _LARGEST_FOV = 32.0, 8192.0  # px
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ def _train(
     trained_on = options.trained_on or str(checkpoint.run.get("data") or options.dataset)
     training = [registry.find(name) for name in trained_on.split("+")]
     records = [(one, record) for one in training for record in one.records(root, "train")]
-    scaling = _scaling(options, trained_on, [record for _, record in records])
+    scaling = _scaling(options, training)
     tiling = None if scaling.tile_px is None else Tiling(scaling.tile_px, options.overlap)
     predict = torch_predictor(checkpoint.network.to(device), tiling)
     counted: dict[str, list[Counted]] = {one.name: [] for one in training}
@@ -111,6 +114,14 @@ def _train(
     )
 
 
+def _test_scaling(trained: _Trained, dataset: DataSet) -> Scaling:
+    """Another data set than the training's comes as wide as that."""
+    if trained.scaling.fov_diameter_px is not None or dataset.name == trained.on:
+        return trained.scaling
+    diameter = round(mean_field_of_view_px(trained.records), 1)
+    return replace(trained.scaling, fov_diameter_px=diameter)
+
+
 def _test(
     options: argparse.Namespace,
     root: Path,
@@ -118,19 +129,22 @@ def _test(
     checkpoint: Checkpoint,
     trained: _Trained,
 ) -> Report:
+    scaling = _test_scaling(trained, dataset)
     tests = [(dataset, record) for record in dataset.records(root, "test")]
-    found = _counted(trained.predict, tests, trained.scaling, "test")
+    found = _counted(trained.predict, tests, scaling, "test")
     test, kept = [one for one, _ in found], [one for _, one in found]
     at = by_rule(trained.counted, test, dataset.name)
     if options.pictures is not None:
-        _draw(options.pictures, kept, at[FULL_FRAME, A_PRIORI])
+        folder = options.pictures / dataset.name if "+" in options.dataset else options.pictures
+        make_folder(folder)
+        _draw(folder, kept, at[FULL_FRAME, A_PRIORI])
     return Report(
         kind="measured",
         dataset=dataset.name,
         images=len(test),
         rows=rows(test, at, [centrelines(one, at) for one in kept]),
         trained_on=trained.on,
-        scaling=trained.scaling,
+        scaling=scaling,
         curves=evaluation.curves(test),
         second_observer=evaluation.second_observer(dataset, root),
         calibration=evaluation.calibration(trained.fitted, options.calibrate_on, test),
@@ -154,20 +168,23 @@ def _refuse_known(path: Path, checkpoint: Checkpoint, dataset: DataSet, root: Pa
         )
 
 
-def _scaling(options: argparse.Namespace, trained_on: str, records: list[Record]) -> Scaling:
-    """What the options ask for; another training set brings the size of its fields of view."""
+def _scaling(options: argparse.Namespace, training: Sequence[DataSet]) -> Scaling:
+    """How the training photographs come to the network, and the tests unless they are others.
+
+    Raises:
+        UsageError: the diameter is none, or missing where the training sets have several.
+    """
     diameter = options.fov_diameter
-    if diameter is not None and not diameter > 0:
-        raise UsageError(f"--fov-diameter {diameter}: more than 0 px")
-    if diameter is None and trained_on != options.dataset:
-        if "+" in trained_on:
-            raise UsageError(
-                f"trained on {trained_on}: several sizes of fields of view; say which with "
-                "--fov-diameter PX"
-            )
-        diameter = round(mean_field_of_view_px(records), 1)
-    overlap = None if options.tile is None else options.overlap
-    return Scaling(diameter, options.tile, overlap)
+    if diameter is not None and not _SMALLEST_FOV <= diameter <= _LARGEST_FOV:
+        raise UsageError(
+            f"--fov-diameter {diameter}: from {_SMALLEST_FOV:g} to {_LARGEST_FOV:g} px"
+        )
+    if diameter is None and len(training) > 1:
+        raise UsageError(
+            f"trained on {'+'.join(one.name for one in training)}: several sizes of fields of "
+            "view; say which with --fov-diameter PX"
+        )
+    return Scaling(diameter, options.tile, None if options.tile is None else options.overlap)
 
 
 def _counted(
@@ -212,11 +229,19 @@ def _known(checkpoint: Checkpoint, parts: Sequence[str]) -> set[tuple[str, str]]
     protocols, as CHASE_DB1's and HRF's do."""
     return {
         (registry.find(name).folder, one)
+        for run in _lineage(checkpoint.run)
         for part in parts
-        for name, ids in (checkpoint.run.get(part) or {}).items()
+        for name, ids in (run.get(part) or {}).items()
         if name in registry.DATA_SETS
         for one in ids
     }
+
+
+def _lineage(run: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The run, and those of the weights that it began with or learnt from."""
+    yield run
+    for file in run.get("files") or ():
+        yield from _lineage(file.get("run") or {})
 
 
 def _file_name(report: Report) -> str:
@@ -287,8 +312,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PATH",
         help="write the report as JSON; of several data sets, a folder",
     )
-    parse.add_argument("--json", action="store_true", help="print the report as JSON")
-    parse.add_argument("--markdown", action="store_true", help="print the table for a README")
+    printed = parse.add_mutually_exclusive_group()
+    printed.add_argument("--json", action="store_true", help="print the report as JSON")
+    printed.add_argument("--markdown", action="store_true", help="print the table for a README")
     return parse
 
 

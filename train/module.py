@@ -19,10 +19,10 @@ from train.augmentation import on_batches
 from train.distillation import Teachers
 from train.models import create
 from train.models.checkpoint import load_checkpoint
+from train.run_record import differences, identity
 from train.schedules import schedule
 from train.seed import run_seed
 
-_FILES = ("encoder_weights", "start_from", "teachers")  # may have moved
 OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
@@ -78,16 +78,7 @@ class SegmentationModule(L.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Raises UsageError for a run of another kind: --resume continues, it does not change."""
-        before, settings = checkpoint["hyper_parameters"], checkpoint.get("run", {})
-        length = settings.get("settings", {}).get("max_epochs", self.trainer.max_epochs)
-        changed = [
-            f"{name} was {before.get(name)}, is {self.hparams[name]}"
-            for name in before
-            if name in self.hparams and name not in _FILES and before[name] != self.hparams[name]
-        ]
-        if length != self.trainer.max_epochs:  # its schedule would not fit
-            changed.append(f"max_epochs was {length}, is {self.trainer.max_epochs}")
-        if changed:
+        if changed := differences(checkpoint.get("run") or {}, identity(self.trainer, self)):
             raise UsageError(
                 f"--resume: the run began otherwise: {'; '.join(changed)}; start another with "
                 "--output and --model.start_from"

@@ -29,22 +29,13 @@ class RunRecord(Callback):
         self._images = 0
         self._seconds = 0.0
         self._began = 0.0
+        self._files: list[dict[str, Any]] | None = None  # of the run that goes on
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]
         self._began = time.monotonic()
         self.record = {
-            "model": module.hparams["model"],
-            "options": dict(module.hparams["model_options"] or {}),
-            "data": "+".join(data.names),
-            "fit": data.fit_ids,
-            "validation": data.validation_ids,
-            "data_sha256": data.sha256,
-            "seed": run_seed(),
-            "settings": _settings(module, data, trainer),
-            "files": _files(module),
-            "processes": trainer.world_size,
-            "precision": str(trainer.precision),
+            **identity(trainer, module),
+            "files": _files(module) if self._files is None else self._files,
             "torch": str(torch.__version__),
             "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, "
             f"{trainer.strategy.root_device.type}",
@@ -53,6 +44,11 @@ class RunRecord(Callback):
         if trainer.is_global_zero:
             path = Path(trainer.default_root_dir) / "run.json"
             write_file(path, (json.dumps(self.record, indent=1) + "\n").encode())
+
+    def on_load_checkpoint(
+        self, trainer: L.Trainer, module: L.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        self._files = (checkpoint.get("run") or {}).get("files")
 
     def on_train_batch_end(
         self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, index: int
@@ -77,6 +73,41 @@ class RunRecord(Callback):
 
     def _elapsed(self) -> float:
         return self._seconds + (time.monotonic() - self._began if self._began else 0.0)
+
+
+def identity(trainer: L.Trainer, module: L.LightningModule) -> dict[str, Any]:
+    """What decides how the weights move: a run that goes on has to be the same in all of it."""
+    data: Any = trainer.datamodule  # type: ignore[attr-defined]
+    return {
+        "model": module.hparams["model"],
+        "options": dict(module.hparams["model_options"] or {}),
+        "data": "+".join(data.names),
+        "fit": data.fit_ids,
+        "validation": data.validation_ids,
+        "data_sha256": data.sha256,
+        "seed": run_seed(),
+        "settings": _settings(module, data, trainer),
+        "processes": trainer.world_size,
+        "precision": str(trainer.precision),
+    }
+
+
+def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """One text for each thing that is not as it was; what an older record lacks is not compared."""
+    found = []
+    for name, value in now.items():
+        if name not in before:
+            continue
+        if isinstance(value, dict) and isinstance(before[name], dict):
+            found += differences(before[name], value)
+        elif _plain(before[name]) != _plain(value):
+            found.append(f"{name} was {_plain(before[name])}, is {_plain(value)}")
+    return found
+
+
+def _plain(value: object) -> str:
+    """The same for a list and a tuple."""
+    return value if isinstance(value, str) else json.dumps(value, default=list)
 
 
 def _settings(

@@ -85,7 +85,7 @@ def read(path: Path) -> Stored:
         return _stored(path, content)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(
             f"{path}: not a report of `train evaluate`: {type(error).__name__}: {error}"
         ) from error
@@ -93,17 +93,20 @@ def read(path: Path) -> Stored:
 
 def _stored(path: Path, content: dict[str, Any]) -> Stored:
     run = dict(content.get("run") or {})
+    for name in ("epochs", "images_seen", "minutes", "seed"):
+        if not isinstance(run.get(name), int | float | None):
+            raise TypeError(f"run.{name} is no number")
     options = content.get("options") or {}
     listed = ", ".join(f"{name} {value}" for name, value in sorted(options.items()))
     return Stored(
         path,
-        content["checkpoint_sha256"],
+        str(content["checkpoint_sha256"]),
         content["model"] + (f" ({listed})" if listed else ""),
         str(run.get("data") or content.get("trained_on") or content["dataset"]),
-        content["dataset"],
+        str(content["dataset"]),
         str(content.get("trained_on") or content["dataset"]),
         Scaling(**(content.get("scaling") or {})),
-        tuple(Row(**{**row, "scores": Scores(**row["scores"])}) for row in content["rows"]),
+        tuple(Row(**{**row, "scores": _scores(row["scores"])}) for row in content["rows"]),
         run,
         {
             region: tuple(Point(**point) for point in points)
@@ -115,6 +118,11 @@ def _stored(path: Path, content: dict[str, Any]) -> Stored:
         },
         _calibration(content.get("calibration")),
     )
+
+
+def _scores(content: dict[str, Any]) -> Scores:
+    values = {name: None if value is None else float(value) for name, value in content.items()}
+    return Scores(**values)
 
 
 def _calibration(content: dict[str, Any] | None) -> Calibration | None:

@@ -10,7 +10,7 @@ DEFAULT_MODEL = "m2unet-fundus-960"
 # Folder name -> SHA-256 of its manifest.json.
 PINNED: dict[str, str] = {
     "m2unet-fundus-960": "c76f56164587cb43efbe1d3c3677966ce490368f409e740e0bd9fa64a482daa3",
-    "m2unet-fundus-544": "34606eb99e544aec568f547f95bccdd1e56fd4a763845bf227fdabff3b38fa4d",
+    "m2unet-fundus-544": "2a82d0248b9dba4422510f916c7a59b7226582fa8de80423e5552ad2c4629932",
 }
 
 

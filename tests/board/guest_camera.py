@@ -240,7 +240,17 @@ def scene_runtime() -> None:
     sensor = [sys.executable, "/opt/board/powerset.py", "start", "5.0", "1.8"]
     subprocess.run(sensor, check=True, stdout=subprocess.DEVNULL)
     path = Path("frames.jsonl")
-    command = [sys.executable, "-m", "edge_vessel.run", "--camera", "0", "--max-frames", "4"]
+    small = ["--model", "m2unet-fundus-544"]  # emulated, the other takes half a minute
+    command = [
+        sys.executable,
+        "-m",
+        "edge_vessel.run",
+        "--camera",
+        "0",
+        "--max-frames",
+        "4",
+        *small,
+    ]
     command += ["--jsonl", str(path), "--output", "maps", "--save", "mask", "--json"]
 
     def seen(**wanted: str) -> bool:
@@ -255,7 +265,7 @@ def scene_runtime() -> None:
     until(lambda: seen(type="camera", state="lost") or run.poll() is not None, "not lost")
     with usb_camera("images"):
         tell(recovered=run.wait())
-    tell(doctor=subprocess.call([sys.executable, "-m", "edge_vessel.doctor"]))
+    tell(doctor=subprocess.call([sys.executable, "-m", "edge_vessel.doctor", *small]))
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def test_the_run_command_survives_an_unplugged_camera(board: Board, photographs:
     assert summary["power"]["kind"] == "measured"
     assert summary["power"]["mean_power_w"] == pytest.approx(9.0, abs=0.1)
 
-    segmenter = Segmenter(open_artifact(models.default_path(), ()))
+    segmenter = Segmenter(open_artifact(models.resolve(Path("m2unet-fundus-544")), ()))
     expected = [
         segmenter.segment(read_image(path)).mask
         for path in sorted((photographs / "images").glob("*.jpg"))

@@ -134,7 +134,7 @@ def test_parity_is_lost_by_a_difference_or_another_dice():
 @pytest.mark.slow
 @pytest.mark.parametrize("other", [False, True], ids=["its own", "another network's"])
 def test_parity_with_a_checkpoint_on_drive(data, tmp_path, other):
-    checkpoint = WEIGHTS
+    checkpoint = ROOT / "train" / "weights" / "m2unet_fundus.ckpt"
     if other:
         checkpoint = tmp_path / "other.ckpt"
         save_slim(checkpoint, Checkpoint("m2unet", create("m2unet")))

@@ -69,6 +69,10 @@ def test_a_device_a_pipe_and_a_socket_stay(tmp_path: Path) -> None:
     with contextlib.suppress(PermissionError):  # only root makes devices
         os.mknod(device, stat.S_IFCHR | 0o666, os.makedev(1, 3))
         paths.append(device)
+    for path in tuple(paths):
+        link = tmp_path / f"to_{path.name}"
+        link.symlink_to(path)
+        paths.append(link)
     before = [path.lstat() for path in paths]
     for path in paths:
         with pytest.raises(DeviceError, match=f"{path.name}: cannot be written: not a regular"):

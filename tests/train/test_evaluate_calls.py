@@ -23,7 +23,8 @@ WEIGHTS = "train/weights/m2unet_drive.ckpt"
         (["--checkpoint", WEIGHTS, "--dataset", "stare"], "unknown data set 'stare'"),
         (["--checkpoint", WEIGHTS, "--trained-on", "stare"], "unknown data set 'stare'"),
         (["--checkpoint", WEIGHTS, "--trained-on", "drive+hrf"], "--fov-diameter PX"),
-        (["--checkpoint", WEIGHTS, "--fov-diameter", "-5"], "more than 0 px"),
+        (["--checkpoint", WEIGHTS, "--fov-diameter", "-5"], "-5.0: from 32 to 8192 px"),
+        (["--checkpoint", WEIGHTS, "--fov-diameter", "nan"], "nan: from 32 to 8192 px"),
         (["--checkpoint", WEIGHTS, "--tile", "500"], "multiples of 16"),
         (["--checkpoint", WEIGHTS, "--device", "abacus"], "--device abacus"),
     ],
@@ -37,10 +38,13 @@ def test_faults_are_one_line(options, says, data):
 
 
 @pytest.mark.data
-def test_photographs_that_the_network_was_trained_with_are_no_test(data, tmp_path):
+@pytest.mark.parametrize("further_back", [False, True])
+def test_photographs_that_the_network_was_trained_with_are_no_test(data, tmp_path, further_back):
     """CHASE_DB1 has two protocols: what one tests on, the other trains with."""
     path = tmp_path / "n.ckpt"
     run = {"data": "chase_db1_20_8", "fit": {"chase_db1_20_8": ["05L", "05R"]}, "validation": {}}
+    if further_back:
+        run = {"data": "chase_db1", "files": [{"role": "start_from", "run": run}]}
     save_slim(path, Checkpoint("wnet_unet", create("wnet_unet"), run=run))
     command = [sys.executable, "-W", "ignore", "-m", "train", "evaluate", "--data", str(data)]
     command += ["--checkpoint", str(path), "--dataset", "chase_db1"]

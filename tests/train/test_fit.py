@@ -202,6 +202,11 @@ def test_a_run_of_another_kind_or_a_damaged_one_is_not_resumed(data, tmp_path):
         return failed.stderr
 
     assert "model was wnet_unet, is wnet" in refused("--model.model", "wnet")
+    assert "batch_size was 2, is 4" in refused("--data.batch_size", "4")
+    assert "seed was 0, is 5" in refused("--seed", "5")
+    assert "data was drive, is chase_db1" in refused(
+        "--data.dataset", "chase_db1", "--data.validation", "7"
+    )
     assert "learning_rate was 0.001, is 0.1" in refused("--model.learning_rate", "0.1")
     assert "max_epochs was 2, is 3" in refused("--trainer.max_epochs", "3")
     last.write_bytes(last.read_bytes()[:-100])
