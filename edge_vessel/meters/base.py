@@ -24,12 +24,14 @@ class Sample:
     """One reading: `power_w` watts at `at_s` of `time.monotonic`.
 
     `counted_j` is the meter's own energy counter, in joules since any moment, or None where it has
-    none; it never falls but for a counter that was reset.
+    none; it never falls but for a counter that was reset, which `resets` counts where the meter
+    notices.
     """
 
     at_s: float
     power_w: float
     counted_j: float | None = None
+    resets: int = 0
 
 
 class Meter(ABC):

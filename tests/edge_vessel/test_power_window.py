@@ -5,6 +5,7 @@ import threading
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from meter_trees import MAX_RANGE_UJ, hwmon, lay, rapl
@@ -20,10 +21,10 @@ from edge_vessel.meters.powercap import PowercapMeter
 
 @dataclass
 class Trace:
-    """A recording: samples (seconds, watts, counted joules), the window, and its energy."""
+    """A recording: samples (seconds, watts, joules, resets), the window, and its energy."""
 
     what: str
-    samples: list[tuple[float, ...]]
+    samples: list[tuple[Any, ...]]
     begun_s: float
     ended_s: float
     energy_j: float
@@ -40,6 +41,8 @@ TRACES = [
     Trace("a counter", [(0, 9, 100), (1, 4, 104), (2, 6, 110)], 0, 2, 10, (4, 6)),
     Trace("a counter beyond the end", [(0, 9, 0), (1, 4, 4), (3, 5, 14)], 0, 2, 9, (4, 4)),
     Trace("a counter that was reset", [(0, 9, 50), (1, 4, 54), (2, 6, 1)], 0, 2, 4 + 5, (4, 6)),
+    Trace("a counter that was reset and has passed the old figure",
+          [(0, 4, 0), (1, 4, 4), (2, 6, 4.5, 1), (3, 6, 10.5, 1)], 0, 3, 4 + 5 + 6, (4, 6)),
 ]  # fmt: skip
 
 
