@@ -1,6 +1,8 @@
 """What a power meter is."""
 
+import functools
 import math
+import threading
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal
@@ -46,6 +48,11 @@ class Meter(ABC):
     kind: Kind
     accuracy: str
     rate_hz: float = 20.0
+
+    @functools.cached_property
+    def turn(self) -> threading.Lock:
+        """Held by the window that asks: one whose sensor hangs keeps the next one waiting."""
+        return threading.Lock()
 
     @abstractmethod
     def sample(self) -> Sample:

@@ -16,6 +16,8 @@ import pytest
 from nobody import as_nobody
 
 from edge_vessel import meters
+from edge_vessel.board import read_board
+from edge_vessel.diagnosis import Wanted, diagnose
 from edge_vessel.errors import DeviceError, UsageError
 from edge_vessel.meters.http import HttpMeter
 from edge_vessel.meters.line_protocol import LONGEST, Address, parse_address, parse_watts
@@ -313,6 +315,16 @@ def test_a_port_that_another_program_reads(wire: Wire) -> None:
         with as_nobody():
             assert second.power_w() == 1.0
     second.close()
+
+
+def test_the_doctor_lets_go_of_a_meter_that_fails(wire: Wire) -> None:
+    wanted = Wanted(Path("/no/such/artifact"), meter=f"serial:{wire.path}")
+    # Half a line, the reading that finds it, and what comes after.
+    with speaking(wire, lambda number: b"1 W\n" if number < 2 else b"nonsense\n"):
+        found = {item.name: item for item in diagnose(read_board(), wanted)}["meter"]
+    assert (found.status, "b'nonsense' is no reading" in found.detail) == ("fail", True)
+    held = [one.readlink() for one in Path("/proc/self/fd").iterdir() if one.is_symlink()]
+    assert held.count(Path(wire.path)) == 1
 
 
 @dataclass
