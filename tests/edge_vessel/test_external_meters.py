@@ -319,12 +319,21 @@ def test_a_port_that_another_program_reads(wire: Wire) -> None:
 
 def test_the_doctor_lets_go_of_a_meter_that_fails(wire: Wire) -> None:
     wanted = Wanted(Path("/no/such/artifact"), meter=f"serial:{wire.path}")
-    # Half a line, the reading that finds it, and what comes after.
-    with speaking(wire, lambda number: b"1 W\n" if number < 2 else b"nonsense\n"):
+    heard = []
+
+    def is_open() -> bool:
+        held = [one.readlink() for one in Path("/proc/self/fd").iterdir() if one.is_symlink()]
+        return held.count(Path(wire.path)) > 1
+
+    def line(number: int) -> bytes:
+        heard.extend([number] if is_open() else [])
+        # Half a line and the reading that finds the meter, then this.
+        return b"nonsense\n" if len(heard) > 2 else b"1 W\n"
+
+    with speaking(wire, line):
         found = {item.name: item for item in diagnose(read_board(), wanted)}["meter"]
     assert (found.status, "b'nonsense' is no reading" in found.detail) == ("fail", True)
-    held = [one.readlink() for one in Path("/proc/self/fd").iterdir() if one.is_symlink()]
-    assert held.count(Path(wire.path)) == 1
+    assert not is_open()
 
 
 @dataclass

@@ -220,18 +220,18 @@ def test_a_slow_meter_may_miss_one_reading() -> None:
     assert energy.energy_j == pytest.approx(3.0 * energy.duration_s)
 
 
-def test_a_slow_meter_that_was_away_for_half_of_the_window() -> None:
+def test_a_slow_meter_that_was_away_for_a_third_of_the_window() -> None:
     """The outage does not lengthen the period that it is compared with."""
     meter = Ramp(rate_hz=4)
     with meters.window("inference", meter) as window:
-        time.sleep(1.6)
+        time.sleep(1.4)
         meter.gone = True
-        time.sleep(2.0)
-        meter.gone = False
         time.sleep(1.6)
+        meter.gone = False
+        time.sleep(1.4)
     assert window.energy.samples >= MIN_SAMPLES
     assert window.energy.energy_j is None
-    assert "(no reading for 2." in str(window.energy.why)
+    assert "(no reading for " in str(window.energy.why)
 
 
 def test_a_sensor_that_comes_only_later_leaves_no_joules() -> None:
