@@ -224,11 +224,11 @@ def test_a_slow_meter_that_was_away_for_a_third_of_the_window() -> None:
     """The outage does not lengthen the period that it is compared with."""
     meter = Ramp(rate_hz=4)
     with meters.window("inference", meter) as window:
-        time.sleep(1.4)
+        time.sleep(1.15)
         meter.gone = True
-        time.sleep(1.6)
+        time.sleep(1.3)
         meter.gone = False
-        time.sleep(1.4)
+        time.sleep(1.15)
     assert window.energy.samples >= MIN_SAMPLES
     assert window.energy.energy_j is None
     assert "(no reading for " in str(window.energy.why)
