@@ -3,6 +3,7 @@
 Modules that a broken installation may fail to load are imported inside the checks.
 """
 
+import contextlib
 import errno
 import importlib.metadata
 import os
@@ -165,12 +166,11 @@ def _engines() -> Check:
 
 
 def _meter(wanted: Wanted) -> Check:
-    meter = meters.find(wanted.meter)
-    if isinstance(meter, meters.NullMeter):
-        what, _, step = meter.why.partition(": ")
-        return Check("meter", "warn", what, step)
-    detail = f"{meter.name}, {meter.kind}, {meter.power_w():.2f} W; accuracy {meter.accuracy}"
-    meter.close()
+    with contextlib.closing(meters.find(wanted.meter)) as meter:
+        if isinstance(meter, meters.NullMeter):
+            what, _, step = meter.why.partition(": ")
+            return Check("meter", "warn", what, step)
+        detail = f"{meter.name}, {meter.kind}, {meter.power_w():.2f} W; accuracy {meter.accuracy}"
     return Check("meter", "ok", detail)
 
 

@@ -20,6 +20,7 @@ from edge_vessel.command_line import ResultConsole, guarded, leave, printable, s
 from edge_vessel.errors import EdgeVesselError, UsageError
 from edge_vessel.json_text import strict_json
 from edge_vessel.live_line import LiveLine
+from edge_vessel.meters import Meter
 from edge_vessel.pipeline import Limits, Pipeline
 from edge_vessel.run_options import DEFAULT_OUTPUT, parser
 from edge_vessel.segmenter import Segmenter
@@ -51,6 +52,14 @@ def _run(options: argparse.Namespace) -> int:
         raise UsageError("--json and --jsonl - both write to stdout: name a file for --jsonl")
     source = _source(options)
     output = _output(options, source)
+    # Before the model, which takes seconds to load.
+    with contextlib.closing(meters.find(options.meter)) as meter:
+        return _run_measured(options, source, output, meter)
+
+
+def _run_measured(
+    options: argparse.Namespace, source: Source, output: Path | None, meter: Meter
+) -> int:
     artifact = open_artifact(
         models.resolve(options.model),
         signing.trusted_keys(options.trusted_key),
@@ -66,7 +75,7 @@ def _run(options: argparse.Namespace) -> int:
     if isinstance(source, ImageFiles) and source.left_out:
         warn(f"left out as results of an earlier run: {len(source.left_out)}")
     segmenter = Segmenter(artifact, options.threads, options.threshold)
-    power = meters.window("run", meters.find(options.meter))
+    power = meters.window("run", meter)
     sinks: list[Sink] = []
     try:
         for sink in _sinks(options, output):

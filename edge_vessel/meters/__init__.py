@@ -98,7 +98,7 @@ def window(
         root: what holds `sys` and `proc`.
 
     Raises:
-        UsageError: `idle` is another meter's.
+        UsageError: `idle` is another meter's, or `rate_hz` is not above 0.
     """
     return PowerWindow(meter or find_meter(root), rate_hz, name, idle, root)
 

@@ -1,6 +1,8 @@
 """What a power meter is."""
 
+import functools
 import math
+import threading
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal
@@ -24,12 +26,14 @@ class Sample:
     """One reading: `power_w` watts at `at_s` of `time.monotonic`.
 
     `counted_j` is the meter's own energy counter, in joules since any moment, or None where it has
-    none; it never falls but for a counter that was reset.
+    none; it never falls but for a counter that was reset, which `resets` counts where the meter
+    notices.
     """
 
     at_s: float
     power_w: float
     counted_j: float | None = None
+    resets: int = 0
 
 
 class Meter(ABC):
@@ -44,6 +48,11 @@ class Meter(ABC):
     kind: Kind
     accuracy: str
     rate_hz: float = 20.0
+
+    @functools.cached_property
+    def turn(self) -> threading.Lock:
+        """Held by the window that asks: one whose sensor hangs keeps the next one waiting."""
+        return threading.Lock()
 
     @abstractmethod
     def sample(self) -> Sample:

@@ -28,8 +28,8 @@ class Conditions:
 class Course:
     """What was seen in between, about once a second; `looks` counts how often.
 
-    Frequencies by cpufreq policy, as in `Conditions`; `slowed_by` names what has slowed the
-    processor at any of these looks.
+    Frequencies by cpufreq policy, as in `Conditions`, since a policy last came or went;
+    `slowed_by` names what has slowed the processor at any of these looks.
     """
 
     looks: int
@@ -62,18 +62,21 @@ class CourseKeeper:
     def __init__(self) -> None:
         self._looks = 0
         self._hottest_c: float | None = None
+        # Those that the sum is of.
+        self._summed = 0
         self._min_mhz: tuple[float, ...] = ()
         self._sum_mhz: tuple[float, ...] = ()
         self._slowed_by: set[str] = set()
 
     def add(self, look: Conditions) -> None:
         """Takes one look; a policy that comes or goes (a core unplugged) starts the means anew."""
-        if look.hottest_c is not None:
-            self._hottest_c = max(look.hottest_c, self._hottest_c or look.hottest_c)
+        seen_c = [c for c in (look.hottest_c, self._hottest_c) if c is not None]
+        self._hottest_c = max(seen_c, default=None)
         found = look.frequencies_mhz
         if len(found) != len(self._sum_mhz):
-            self._looks, self._min_mhz, self._sum_mhz = 0, found, (0.0,) * len(found)
+            self._summed, self._min_mhz, self._sum_mhz = 0, found, (0.0,) * len(found)
         self._looks += 1
+        self._summed += 1
         self._min_mhz = tuple(map(min, self._min_mhz, found))
         self._sum_mhz = tuple(a + b for a, b in zip(self._sum_mhz, found, strict=True))
         self._slowed_by.update(text.partition(" at ")[0] for text in look.cooling)
@@ -87,7 +90,7 @@ class CourseKeeper:
             looks=self._looks,
             hottest_c=self._hottest_c,
             min_mhz=self._min_mhz,
-            mean_mhz=tuple(total / self._looks for total in self._sum_mhz),
+            mean_mhz=tuple(total / self._summed for total in self._sum_mhz),
             slowed_by=tuple(sorted(self._slowed_by)),
         )
 

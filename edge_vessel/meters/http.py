@@ -29,12 +29,17 @@ class HttpMeter(Meter):
     rate_hz = 2.0
 
     def __init__(self, address: Address, timeout_s: float = _TIMEOUT_S) -> None:
-        """`timeout_s` bounds the connection, and then the answer to its last byte.
+        """`timeout_s` bounds a reading, from the connection to the answer's last byte.
 
         Raises:
-            UsageError: the URL is not http://ADDRESS[:PORT]/PATH with an IP address or localhost.
+            UsageError: the URL is not http://ADDRESS[:PORT]/PATH with an IP address or localhost,
+                or a baud rate was given.
         """
         self._host, self._port, self._path = _parse(address.place)
+        if address.baud is not None:
+            raise UsageError(
+                f"{address.place}: baud={address.baud} is a serial port's; leave it out"
+            )
         self._address = address
         self._timeout_s = timeout_s
         self.name = f"meter at {address.place}"
@@ -43,8 +48,7 @@ class HttpMeter(Meter):
     def sample(self) -> Sample:
         """See `Meter.sample`."""
         before_s = time.monotonic()
-        body = self._get()
-        line = body.lstrip().partition(b"\n")[0]
+        line = self._get().partition(b"\n")[0]
         power_w = parse_watts(line, self._address.place)
         if power_w is None:
             raise DeviceError(f"{self._address.place}: an answer without a reading such as 5.13 W")
@@ -55,12 +59,14 @@ class HttpMeter(Meter):
         return self._address.uncertainty_w(power_w)
 
     def _get(self) -> bytes:
+        deadline_s = time.monotonic() + self._timeout_s
         connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
         late = threading.Event()
         try:
             connection.connect()
             # The socket's own timeout starts anew with each byte: this one does not.
-            watch = threading.Timer(self._timeout_s, _cut, (connection.sock, late))
+            left_s = deadline_s - time.monotonic()
+            watch = threading.Timer(left_s, _cut, (connection.sock, late))
             watch.daemon = True
             watch.start()
             try:
@@ -79,6 +85,8 @@ class HttpMeter(Meter):
             connection.close()
         if late.is_set():
             raise self._fault(TimeoutError(), late=True)
+        if not _is_whole(answer, body):
+            raise DeviceError(f"{self._address.place}: an answer that was cut off; ask again")
         return body
 
     def _fault(self, error: Exception, late: bool) -> DeviceError:
@@ -91,6 +99,13 @@ class HttpMeter(Meter):
         return DeviceError(f"{self._address.place}: {reason}; is the meter on?")
 
 
+def _is_whole(answer: http.client.HTTPResponse, body: bytes) -> bool:
+    """Whether the first line's end is known: http.client passes over bytes that did not come."""
+    if len(body) > LONGEST or answer.chunked:
+        return True
+    return b"\n" in body if answer.length is None else answer.length == 0
+
+
 def _cut(connection: socket.socket, late: threading.Event) -> None:
     late.set()
     with contextlib.suppress(OSError):
@@ -100,16 +115,19 @@ def _cut(connection: socket.socket, late: threading.Event) -> None:
 def _parse(url: str) -> tuple[str, int, str]:
     """Host, port and path with its query."""
     wanted = "--meter http://ADDRESS[:PORT]/PATH with an IP address or localhost"
+    if re.match(r"http://[^/]*@", url):
+        raise UsageError(f"{wanted}; a name and password are not sent")
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port or http.client.HTTP_PORT
-        if parts.username is not None or parts.password is not None:
-            raise UsageError(f"{wanted}; a name and password are not sent")
+        host = parts.hostname or ""
+        port = http.client.HTTP_PORT if parts.port is None else parts.port
+        if port == 0 or "#" in url:
+            raise ValueError(url)
         if host != "localhost":
             ipaddress.ip_address(host)
     except ValueError as error:
         raise UsageError(f"{url}: {wanted}") from error
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    if not re.fullmatch(r"[!-~]+", path):
-        raise UsageError(f"{url}: {wanted}; its path holds a character that must be escaped")
-    return host, port, path
+    # Of the URL as it was given: urlsplit leaves some characters out.
+    if not re.fullmatch(r"[!-~]+", url):
+        raise UsageError(f"{url!r}: {wanted}; it holds a character that must be escaped")
+    return host, port, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

@@ -16,31 +16,37 @@ from edge_vessel.meters.base import Kind, Meter, Sample, plausible_w
 
 @dataclass(frozen=True)
 class _Accuracy:
-    """Largest errors of the chip alone: shares of current and voltage, and the shunt's offset."""
+    """Largest errors of the chip alone, at 25 °C: shares of current and voltage, and offsets.
+
+    `offset_uv` is that at the shunt, `bus_mv` that of the voltage; 0 where the table has none.
+    """
 
     current: float
     voltage: float
     offset_uv: float
+    bus_mv: float
     source: str
 
     def __str__(self) -> str:
+        bus = f"{self.bus_mv:g} mV" if self.bus_mv else "not known"
         return (
             f"current {self.current:.2g} %, voltage {self.voltage:.2g} % ({self.source}), "
-            f"offset {self.offset_uv:g} uV; shunt extra"
+            f"offset {self.offset_uv:g} uV, of the voltage {bus}; shunt extra"
         )
 
 
 # From the tables of electrical characteristics in TI's datasheets.
 _ACCURACY = {
-    "ina219": _Accuracy(1, 1, 200, "SBOS448G, A grade, PGA /8"),
-    "ina226": _Accuracy(0.1, 0.1, 10, "SBOS547B"),
-    "ina231": _Accuracy(0.5, 0.5, 50, "SBOS644"),
-    "ina3221": _Accuracy(0.25, 0.25, 80, "SBOS576A"),
+    "ina219": _Accuracy(1, 1, 200, 0, "SBOS448G, A grade, PGA /8"),
+    "ina226": _Accuracy(0.1, 0.1, 10, 7.5, "SBOS547B"),
+    "ina231": _Accuracy(0.5, 0.5, 50, 0, "SBOS644"),
+    "ina3221": _Accuracy(0.25, 0.25, 80, 16, "SBOS576A"),
 }
 # Their figure is that of one part, not of the board.
 _PARTS = frozenset({"amdgpu", "nouveau", "i915", "xe"})
-# Rails that feed all the others (Jetson's names): adding the others would count twice.
-_TOTALS = frozenset({"VDD_IN", "POM_5V_IN", "VIN_SYS_5V0"})
+# Rails that feed all the others (Jetson's names): adding the others would count twice. VIN_SYS_5V0
+# of the AGX boards is none: VDD_GPU_SOC and VDD_CPU_CV lie beside it.
+_TOTALS = frozenset({"VDD_IN", "POM_5V_IN"})
 # Beyond these an INA3221 gives shunt voltages and sums (Documentation/hwmon/ina3221.rst).
 _INA3221_CHANNELS = 3
 _MICRO = 1e-6
@@ -69,7 +75,10 @@ class _Rail:
 
 
 class HwmonMeter(Meter):
-    """One hwmon chip: its total rail where it names one, else the sum of its rails."""
+    """One hwmon chip: its total rail where it names one, else the sum of its rails.
+
+    A second chip, such as the AGX boards' second INA3221, is a meter of its own.
+    """
 
     kind: Kind = "measured"
 
@@ -96,15 +105,29 @@ class HwmonMeter(Meter):
         return Sample((before_s + time.monotonic()) / 2, power_w)
 
     def uncertainty_w(self, power_w: float) -> float | None:
-        """See `Meter.uncertainty_w`: of the chip; the shunt's tolerance is not known to it."""
+        """See `Meter.uncertainty_w`: of the chip; the shunt's tolerance is not known to it.
+
+        The rails' voltages and their shares of the power are taken to be what they are now.
+        """
         known = _ACCURACY.get(self._chip)
         if known is None:
             return None
         try:
             offset_w = sum(rail.offset_w(known.offset_uv) for rail in self._rails)
+            share = (known.current + known.voltage) / 100 + self._bus_share(known.bus_mv)
         except DeviceError:
             return None
-        return abs(power_w) * (known.current + known.voltage) / 100 + offset_w
+        return abs(power_w) * share + offset_w
+
+    def _bus_share(self, bus_mv: float) -> float:
+        """What an offset of the voltages makes of the power."""
+        parts = [(abs(rail.power_w()), sysfs.number(rail.voltage)) for rail in self._rails]
+        total_w = sum(watts for watts, _ in parts)
+        if not bus_mv or not total_w:
+            return 0.0
+        if any(watts and millivolts <= 0 for watts, millivolts in parts):
+            raise DeviceError(f"{self.name}: power without a voltage; check the sensor's wires")
+        return sum(watts * bus_mv / millivolts for watts, millivolts in parts if watts) / total_w
 
 
 def find(root: Path, part: str = "") -> HwmonMeter | None:

@@ -50,8 +50,10 @@ class Integral:
 def _step_j(last: Sample, now: Sample, ended_s: float) -> float:
     length_s = now.at_s - last.at_s
     share = min(1.0, max(0.0, (ended_s - last.at_s) / length_s))
-    # A counter that fell was reset.
-    if last.counted_j is not None and now.counted_j is not None and now.counted_j >= last.counted_j:
-        return (now.counted_j - last.counted_j) * share
+    if last.counted_j is not None and now.counted_j is not None and now.resets == last.resets:
+        counted_j = now.counted_j - last.counted_j
+        # A counter that fell was reset.
+        if counted_j >= 0:
+            return counted_j * share
     end_w = last.power_w + (now.power_w - last.power_w) * share
     return (last.power_w + end_w) / 2 * length_s * share

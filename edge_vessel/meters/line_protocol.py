@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from edge_vessel.errors import DeviceError, UsageError
 from edge_vessel.meters.base import plausible_w
 
-LONGEST = 64  # bytes of a line, with its end
+LONGEST = 64  # bytes of a line, without its end
 _READING = re.compile(rb"\s*([+-]?[0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(W|mW)?\s*")
 _OPTIONS = re.compile(r"(.*?)((?:,(?:accuracy|baud)=[^,]*)*)", re.DOTALL)
 _SHOWN = 24
@@ -22,11 +22,12 @@ _SHOWN = 24
 class Address:
     """Where an external meter is, and what its user says of it.
 
-    `accuracy` is a share of the reading (0.01 for 1 %), None where it was not given.
+    `baud` is None where it was not given, and so is `accuracy`, a share of the reading (0.01 for
+    1 %).
     """
 
     place: str
-    baud: int
+    baud: int | None
     accuracy: float | None
 
     def uncertainty_w(self, power_w: float) -> float | None:
@@ -40,25 +41,28 @@ class Address:
         return f"{self.accuracy * 100:g} % of the reading, as its user says"
 
 
-def parse_address(text: str, default_baud: int = 115_200) -> Address:
+def parse_address(text: str) -> Address:
     """Splits PLACE[,baud=N][,accuracy=PERCENT].
 
     Raises:
-        UsageError: an option's value is no such number.
+        UsageError: an option's value is no such number, or is given twice.
     """
     match = _OPTIONS.fullmatch(text)
     place, given = (match[1], match[2]) if match else (text, "")
-    options = dict(option.split("=", 1) for option in given.split(",")[1:])
+    pairs = [option.split("=", 1) for option in given.split(",")[1:]]
+    options = dict(pairs)
+    if len(options) < len(pairs):
+        raise UsageError(f"--meter: {given[1:]}: give each option once")
     accuracy = options.get("accuracy")
     share = None
     if accuracy is not None:
         if not re.fullmatch(r"[0-9]{1,2}(\.[0-9]{1,6})?", accuracy):
             raise UsageError(f"--meter: accuracy={accuracy}: per cent of the reading, 0 to 99")
         share = float(accuracy) / 100
-    baud = options.get("baud", str(default_baud))
-    if not re.fullmatch(r"[0-9]{1,7}", baud):
-        raise UsageError(f"--meter: baud={baud}: a number, such as {default_baud}")
-    return Address(place, int(baud), share)
+    baud = options.get("baud")
+    if baud is not None and not re.fullmatch(r"[0-9]{1,7}", baud):
+        raise UsageError(f"--meter: baud={baud}: a number, such as 115200")
+    return Address(place, None if baud is None else int(baud), share)
 
 
 def parse_watts(line: bytes, source: str) -> float | None:

@@ -1,8 +1,9 @@
 """Batteries and inputs of the kernel's power_supply class.
 
 Files and units: Documentation/ABI/testing/sysfs-class-power (microwatts, microamperes,
-microvolts). What the board draws is what comes in, plus what batteries give, less what they take;
-where an input that is plugged in cannot be measured, there is no figure.
+microvolts). What the board draws is what comes in, plus what batteries give, less what they take.
+There is no figure where something feeds the board that cannot be measured: an input that is plugged
+in, or one that Linux does not see, where no battery gives anything and no measured input does.
 """
 
 import time
@@ -50,25 +51,21 @@ class PowerSupplyMeter(Meter):
     def sample(self) -> Sample:
         """See `Meter.sample`."""
         before_s = time.monotonic()
-        power_w = 0.0
-        for supply in self._inputs:
-            if sysfs.word(supply / "online") == "0":
-                continue
-            if supply not in self._measured:
+        feeding = [p for p in self._inputs if sysfs.word(p / "online") != "0"]
+        for supply in feeding:
+            if not _can_measure(supply):
                 raise DeviceError(
                     f"{supply}: feeds the board and gives no power; unplug it to measure on battery"
                 )
-            power_w += _power_w(supply)
-        for battery in self._batteries:
-            power_w += self._given_w(battery)
-        name = str(([*self._measured, *self._batteries])[0].parent)
-        return Sample((before_s + time.monotonic()) / 2, plausible_w(power_w, name))
-
-    def _given_w(self, battery: Path) -> float:
-        status = sysfs.word(battery / "status")
-        if status not in _SIGNS:
-            raise DeviceError(f"{battery}/status: {status!r}: neither given nor taken; wait for it")
-        return _SIGNS[status] * _power_w(battery) if _SIGNS[status] else 0.0
+        signs = {battery: _sign(battery) for battery in self._batteries}
+        measured = [supply for supply in feeding if supply in self._measured]
+        if not measured and 1 not in signs.values():
+            raise DeviceError(f"{self.name}: gives nothing now; unplug the charger")
+        power_w = sum(_power_w(supply) for supply in measured)
+        power_w += sum(sign * _power_w(battery) for battery, sign in signs.items() if sign)
+        if power_w < 0:
+            raise DeviceError(f"{self.name}: takes more than comes in; unplug the charger")
+        return Sample((before_s + time.monotonic()) / 2, plausible_w(power_w, self.name))
 
 
 def find(root: Path, part: str = "") -> PowerSupplyMeter | None:
@@ -96,6 +93,13 @@ def _can_measure(supply: Path) -> bool:
     if (supply / "power_now").exists():
         return True
     return (supply / "current_now").exists() and (supply / "voltage_now").exists()
+
+
+def _sign(battery: Path) -> int:
+    status = sysfs.word(battery / "status")
+    if status not in _SIGNS:
+        raise DeviceError(f"{battery}/status: {status!r}: neither given nor taken; wait for it")
+    return _SIGNS[status]
 
 
 def _power_w(supply: Path) -> float:

@@ -58,6 +58,7 @@ class PowercapMeter(Meter):
         self._read_s = self._marked_s = time.monotonic()
         self._marked_j = 0.0
         self._last_w: float | None = None
+        self._resets = 0
 
     def sample(self) -> Sample:
         """See `Meter.sample`; of readings less than 10 ms apart the power is the same figure."""
@@ -73,7 +74,7 @@ class PowercapMeter(Meter):
         if elapsed_s >= _SHORTEST_S or self._last_w is None:
             self._last_w = (self._counted_j - self._marked_j) / elapsed_s
             self._marked_s, self._marked_j = now_s, self._counted_j
-        return Sample(now_s, self._last_w, self._counted_j)
+        return Sample(now_s, self._last_w, self._counted_j, self._resets)
 
     def _check(self, step_j: float, now_s: float) -> None:
         """A counter that was reset looks as if it had wrapped: kilojoules within a moment."""
@@ -82,6 +83,7 @@ class PowercapMeter(Meter):
         except DeviceError:
             self._counted_j = self._marked_j = 0.0
             self._read_s = self._marked_s = now_s
+            self._resets += 1
             raise
 
 

@@ -13,7 +13,8 @@ from edge_vessel.errors import DeviceError, UsageError
 from edge_vessel.meters.base import Kind, Meter, Sample
 from edge_vessel.meters.line_protocol import LONGEST, Address, parse_watts
 
-# A wall meter has a new figure once a second; this misses three of them.
+_BAUD = 115_200
+# The slowest meter that is understood says a line in this time (docs/meters.md).
 _TIMEOUT_S = 4.0
 # What waited in the port for longer than this is old.
 _FRESH_S = 0.5
@@ -36,14 +37,15 @@ class SerialMeter(Meter):
     rate_hz = 100.0
 
     def __init__(self, address: Address, timeout_s: float = _TIMEOUT_S) -> None:
-        """`timeout_s` bounds the wait for a line.
+        """`timeout_s` bounds the wait for a line, of which the first reading may need two.
 
         Raises:
             UsageError: the speed is none that a port can have.
         """
-        speed = getattr(termios, f"B{address.baud}", None)
-        if not isinstance(speed, int) or not address.baud:
-            raise UsageError(f"--meter: baud={address.baud}: no port's speed; try 9600 or 115200")
+        baud = _BAUD if address.baud is None else address.baud
+        speed = getattr(termios, f"B{baud}", None)
+        if not isinstance(speed, int) or not baud:
+            raise UsageError(f"--meter: baud={baud}: no port's speed; try 9600 or 115200")
         self._speed = speed
         self._path = address.place
         self._address = address
@@ -57,13 +59,14 @@ class SerialMeter(Meter):
 
     def sample(self) -> Sample:
         """See `Meter.sample`."""
-        deadline_s = time.monotonic() + self._timeout_s
         try:
             port = self._opened()
-            if time.monotonic() - self._read_s > _FRESH_S:
+            waited = time.monotonic() - self._read_s > _FRESH_S
+            # Where nothing waits the next byte goes on with what came last.
+            if waited and select.select([port], [], [], 0)[0]:
                 termios.tcflush(port, termios.TCIFLUSH)
                 self._pending, self._in_step = b"", False
-            return self._newest(port, deadline_s)
+            return self._newest(port)
         except (OSError, termios.error) as error:
             self.close()
             number = error.args[0]
@@ -77,6 +80,9 @@ class SerialMeter(Meter):
     def close(self) -> None:
         """See `Meter.close`."""
         if self._port is not None:
+            with contextlib.suppress(OSError):
+                # The mark outlives this descriptor where another program holds the port as well.
+                fcntl.ioctl(self._port, termios.TIOCNXCL)
             with contextlib.suppress(OSError):
                 os.close(self._port)
             self._port = None
@@ -95,10 +101,12 @@ class SerialMeter(Meter):
             os.close(port)
             raise
         self._port, self._read_s = port, 0.0
+        self._pending, self._in_step = b"", False
         return port
 
-    def _newest(self, port: int, deadline_s: float) -> Sample:
+    def _newest(self, port: int) -> Sample:
         """The last whole line that came; what came before the first end is half a line."""
+        deadline_s = time.monotonic() + self._timeout_s
         while True:
             wait_s = deadline_s - time.monotonic()
             if wait_s <= 0 or not select.select([port], [], [], wait_s)[0]:
@@ -119,6 +127,7 @@ class SerialMeter(Meter):
             if lines and not self._in_step:
                 self._in_step = True
                 del lines[0]
+                deadline_s = time.monotonic() + self._timeout_s
             for line in reversed(lines):
                 power_w = parse_watts(line, self._path)
                 if power_w is not None:

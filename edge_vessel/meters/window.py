@@ -12,17 +12,19 @@ from edge_vessel.errors import DeviceError, UsageError
 from edge_vessel.meters.base import Kind, Meter, NullMeter, Sample
 from edge_vessel.meters.conditions import Conditions, Course, CourseKeeper, read_conditions
 from edge_vessel.meters.integral import Integral
+from edge_vessel.meters.stopwatch import Stopwatch
 
 MIN_SAMPLES = 10
 # A longer time without a reading is not bridged, as what happened in it is not known: a second, and
-# for slow meters some of their own periods.
+# for slow meters some of their own periods, of which the median is one whatever the outage.
 _LONGEST_GAP_S = 1.0
-_LONGEST_GAP_SAMPLES = 5
+_LONGEST_GAP_PERIODS = 5
 _LOOK_PERIOD_S = 1.0
 # Each look at the Raspberry Pi's flags starts a process.
 _FLAGS_EVERY = 10
+# One reading that fails may be a glitch; a meter that keeps silent does not hold up the end.
 _LAST_TRIES = 3
-_LAST_WITHIN_S = 3.0
+_LAST_WITHIN_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -88,8 +90,10 @@ class PowerWindow:
                 own, so that who is later hangs in the kernel.
 
         Raises:
-            UsageError: `idle` is another meter's.
+            UsageError: `idle` is another meter's, or `rate_hz` is not above 0.
         """
+        if rate_hz is not None and not 0 < rate_hz < math.inf:
+            raise UsageError(f"{rate_hz:g} readings a second: choose a rate above 0")
         if idle is not None and (idle.meter, idle.kind) != (meter.name, meter.kind):
             raise UsageError(
                 f"idle was measured by {idle.meter} ({idle.kind}), {name} by {meter.name} "
@@ -193,12 +197,14 @@ class _Sampler:
         self.integral = Integral(0.0)
         self._meter = meter
         self._has_meter = meter.kind != "none"
+        self._turn = meter.turn if self._has_meter else threading.Lock()
         self._period_s = period_s if self._has_meter else _LOOK_PERIOD_S
         self._root = root
         self._patience_s = patience_s
         self._fault: DeviceError | None = None
         self._gap_fault: DeviceError | None = None
         self._gap_s = 0.0
+        self._intervals = Stopwatch()
         self._begun_s = time.monotonic()
         self._ended_s = math.inf
         self._ready, self._stop = threading.Event(), threading.Event()
@@ -222,9 +228,7 @@ class _Sampler:
         if self._thread.is_alive():
             late = f"no answer for {self._patience_s:g} s"
             return f"{self._meter.name}: {late}; check the sensor's wires"
-        pace_s = duration_s / max(1, self.integral.samples)
-        longest_s = max(_LONGEST_GAP_S, _LONGEST_GAP_SAMPLES * pace_s)
-        if self._gap_s > longest_s:
+        if self._gap_s > self._longest_gap_s():
             reason = self._gap_fault or f"{self._meter.name}: too late; run less beside it"
             return f"{reason} (no reading for {self._gap_s:.1f} s)"
         if self.integral.last_s < self._ended_s:
@@ -236,13 +240,22 @@ class _Sampler:
             )
         return None
 
+    def _longest_gap_s(self) -> float:
+        intervals = self._intervals.percentiles()
+        median_s = 0.0 if intervals is None else intervals.p50_ms / 1000
+        return max(_LONGEST_GAP_S, _LONGEST_GAP_PERIODS * median_s)
+
     def _run(self) -> None:
-        try:
-            self._begin()
-        finally:
-            self._ready.set()
-        self._sample_till_stopped()
-        self._take_last()
+        with self._turn:
+            # Who waited for so long that the window has ended has nothing to ask any more.
+            if self._stop.is_set():
+                return
+            try:
+                self._begin()
+            finally:
+                self._ready.set()
+            self._sample_till_stopped()
+            self._take_last()
 
     def _begin(self) -> None:
         first = self._read() if self._has_meter else None
@@ -284,6 +297,8 @@ class _Sampler:
         if sample is None:
             return
         gap_s = sample.at_s - self.integral.last_s
+        if self.integral.samples:
+            self._intervals.add(gap_s * 1000)
         # A counter goes on counting while nobody finds the time to ask it.
         if gap_s > self._gap_s and (self._fault is not None or sample.counted_j is None):
             self._gap_s, self._gap_fault = gap_s, self._fault

@@ -16,6 +16,8 @@ import pytest
 from nobody import as_nobody
 
 from edge_vessel import meters
+from edge_vessel.board import read_board
+from edge_vessel.diagnosis import Wanted, diagnose
 from edge_vessel.errors import DeviceError, UsageError
 from edge_vessel.meters.http import HttpMeter
 from edge_vessel.meters.line_protocol import LONGEST, Address, parse_address, parse_watts
@@ -64,9 +66,9 @@ def test_nonsense_in_a_line(line: bytes, says: str) -> None:
 @pytest.mark.parametrize(
     ("text", "address"),
     [
-        ("/dev/ttyUSB0", Address("/dev/ttyUSB0", 115_200, None)),
+        ("/dev/ttyUSB0", Address("/dev/ttyUSB0", None, None)),
         ("/dev/ttyUSB0,baud=9600,accuracy=1.5", Address("/dev/ttyUSB0", 9600, 0.015)),
-        ("http://10.0.0.7/a,b?c=d,accuracy=2", Address("http://10.0.0.7/a,b?c=d", 115_200, 0.02)),
+        ("http://10.0.0.7/a,b?c=d,accuracy=2", Address("http://10.0.0.7/a,b?c=d", None, 0.02)),
     ],
 )
 def test_an_address(text: str, address: Address) -> None:
@@ -85,7 +87,14 @@ def test_an_address(text: str, address: Address) -> None:
         ("http://127.0.0.1:99999/", "with an IP address or localhost"),
         ("http:///watts", "with an IP address or localhost"),
         ("http://user:geheim@127.0.0.1/", "a name and password are not sent"),
+        ("http://user:geheim@127.0.0.1:0/", "a name and password are not sent"),
         ("http://127.0.0.1/a b", "must be escaped"),
+        ("http://127.0.0.1/a\nb", "must be escaped"),
+        ("http://127.0.0.1:0/", "with an IP address or localhost"),
+        ("http://127.0.0.1/watts#2", "with an IP address or localhost"),
+        ("http://127.0.0.1/watts,baud=300", "baud=300 is a serial port's; leave it out"),
+        ("serial:/dev/null,accuracy=1,accuracy=2", "accuracy=1,accuracy=2: give each option once"),
+        ("serial:/dev/null,baud=9600,accuracy=2,baud=9600", "give each option once"),
     ],
 )
 def test_an_address_that_cannot_be(spec: str, says: str) -> None:
@@ -196,6 +205,30 @@ def test_the_newest_of_many_lines_counts(wire: Wire) -> None:
     meter.close()
 
 
+def test_a_slow_meter_has_time_for_a_line_each(wire: Wire) -> None:
+    """Its first line is half a line; the wait for the second one starts anew."""
+    meter = serial_meter(wire)
+    with speaking(wire, lambda number: b"%d W\n" % number, period_s=0.35):
+        first, second, third = [meter.power_w() for _ in range(3)]
+    assert 0 < first < second < third
+    meter.close()
+
+
+def test_a_line_after_a_silence_is_whole(wire: Wire) -> None:
+    meter = serial_meter(wire)
+    with speaking(wire, lambda _: b"1 W\n"):
+        assert meter.power_w() == 1.0
+    with pytest.raises(DeviceError, match="no reading within"):
+        while True:
+            meter.sample()
+    time.sleep(0.1)
+    timer = threading.Timer(0.1, wire.say, [b"2 W\n"])
+    timer.start()
+    assert meter.power_w() == 2.0
+    timer.join()
+    meter.close()
+
+
 @pytest.mark.parametrize(
     ("sent", "says"),
     [
@@ -277,7 +310,30 @@ def test_a_port_that_another_program_reads(wire: Wire) -> None:
         assert first.power_w() == 1.0
         with as_nobody(), pytest.raises(DeviceError, match="another program reads it: end"):
             second.sample()
-    first.close()
+        # This test's own end of the line stays open, and with it what marks the port as taken.
+        first.close()
+        with as_nobody():
+            assert second.power_w() == 1.0
+    second.close()
+
+
+def test_the_doctor_lets_go_of_a_meter_that_fails(wire: Wire) -> None:
+    wanted = Wanted(Path("/no/such/artifact"), meter=f"serial:{wire.path}")
+    heard = []
+
+    def is_open() -> bool:
+        held = [one.readlink() for one in Path("/proc/self/fd").iterdir() if one.is_symlink()]
+        return held.count(Path(wire.path)) > 1
+
+    def line(number: int) -> bytes:
+        heard.extend([number] if is_open() else [])
+        # Half a line and the reading that finds the meter, then this.
+        return b"nonsense\n" if len(heard) > 2 else b"1 W\n"
+
+    with speaking(wire, line):
+        found = {item.name: item for item in diagnose(read_board(), wanted)}["meter"]
+    assert (found.status, "b'nonsense' is no reading" in found.detail) == ("fail", True)
+    assert not is_open()
 
 
 @dataclass
@@ -367,6 +423,61 @@ def test_an_http_answer_without_a_reading(
         meter.sample()
     assert time.monotonic() - began_s < 2
     assert server.asked == 2
+
+
+@contextlib.contextmanager
+def answering(text: bytes) -> Iterator[str]:
+    """The URL of a server that sends this and hangs up."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(text)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        thread.join()
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        OK + b"Content-Length: 6\r\n\r\n13.5 W",
+        OK + b"Content-Length: 7\r\n\r\n13.5 W\n",
+        OK + b"Content-Length: 107\r\n\r\n13.5 W\n" + b" " * 100,
+        OK + b"\r\n13.5 W\n",
+        CHUNKED + b"3\r\n13.\r\n3\r\n5 W\r\n0\r\n\r\n",
+        OK + b"\r\n" + b" " * 58 + b"13.5 W\n",
+    ],
+    ids=["length", "a newline", "long", "to the end", "chunks", "64 bytes"],
+)
+def test_whole_answers(text: bytes) -> None:
+    with answering(text) as url:
+        assert HttpMeter(parse_address(url)).power_w() == 13.5
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (OK + b"Content-Length: 8\r\n\r\n13", "an answer that was cut off; ask again"),
+        (OK + b"Content-Length: 8\r\n\r\n13\n", "cut off"),
+        (OK + b"Content-Length: 80\r\n\r\n" + b" " * 63 + b"13.5 W", "over 64 bytes"),
+        (OK + b"\r\n13", "cut off"),
+        (CHUNKED + b"3\r\n13.\r\n", "no HTTP answer"),
+        (OK + b"\r\n" + b" " * 63 + b"13.5 W\n", "over 64 bytes"),
+    ],
+    ids=["length", "a newline", "a long line", "no length", "chunks", "65 bytes"],
+)
+def test_an_answer_that_was_cut_off(text: bytes, says: str) -> None:
+    with answering(text) as url, pytest.raises(DeviceError, match=says):
+        HttpMeter(parse_address(url)).sample()
 
 
 def test_an_http_meter_that_is_off() -> None:

@@ -48,6 +48,14 @@ CHIPS = [
         "ina3221 (VDD_IN)",
     ),
     Chip(
+        "AGX Orin's INA3221: its 5 V rail is one beside the others",
+        {"name": "ina3221", "in1_label": "VDD_GPU_SOC", "in1_input": "19000", "curr1_input": "100",
+         "in2_label": "VDD_CPU_CV", "in2_input": "19000", "curr2_input": "50",
+         "in3_label": "VIN_SYS_5V0", "in3_input": "5000", "curr3_input": "600"},
+        5.85,
+        "ina3221 (VDD_GPU_SOC, VDD_CPU_CV, VIN_SYS_5V0)",
+    ),
+    Chip(
         "INA3221 with independent rails, sums and shunt voltages above 3",
         {"name": "ina3221", "in1_input": "12000", "curr1_input": "100",
          "in2_input": "5000", "curr2_input": "200", "in3_input": "3300", "curr3_input": "1000",
@@ -184,6 +192,7 @@ def test_a_counter_that_was_reset_is_no_energy(tmp_path: Path) -> None:
     after = meter.sample()
     assert after.counted_j == pytest.approx(0.001)
     assert after.power_w < 0.2
+    assert after.resets == 1
 
 
 @dataclass
@@ -277,11 +286,19 @@ def test_the_chips_error_and_its_shunts(tmp_path: Path) -> None:
     # The offset's share is not known without the shunt.
     assert HwmonMeter(hwmon(tmp_path, 0, files)).uncertainty_w(6.0) is None
     meter = HwmonMeter(hwmon(tmp_path, 0, {**files, "shunt_resistor": "10000"}))
-    # SBOS547B: 0.1 % of the current and 0.1 % of the voltage; 10 uV over 10 mOhm are 1 mA, at 5 V.
-    assert meter.uncertainty_w(6.0) == pytest.approx(0.012 + 0.005)
+    # SBOS547B: 0.1 % of the current and 0.1 % of the voltage; 10 uV over 10 mOhm are 1 mA, at 5 V;
+    # 7.5 mV at 1.2 A.
+    assert meter.uncertainty_w(6.0) == pytest.approx(0.012 + 0.005 + 0.009)
+    assert meter.uncertainty_w(3.0) == pytest.approx(0.006 + 0.005 + 0.0045)
+    assert "offset 10 uV, of the voltage 7.5 mV; shunt extra" in meter.accuracy
     rails = {"name": "ina3221", "in1_input": "5000", "curr1_input": "1000", "in2_input": "12000",
              "curr2_input": "1", "shunt1_resistor": "5000", "shunt2_resistor": "10000"}  # fmt: skip
     meter = HwmonMeter(hwmon(tmp_path, 2, rails))
-    assert meter.uncertainty_w(5.0) == pytest.approx(0.025 + 0.08 + 0.096)
+    # SBOS576A: 16 mV at 1 A and at 1 mA, for 5.012 W.
+    assert meter.uncertainty_w(5.012) == pytest.approx(0.02506 + 0.08 + 0.096 + 0.016016)
+    dead = {**rails, "in1_input": "0"}
+    assert HwmonMeter(hwmon(tmp_path, 3, dead)).uncertainty_w(5.0) is not None
+    silent = {"name": "ina226", "in1_input": "0", "power1_input": "1", "shunt_resistor": "10000"}
+    assert HwmonMeter(hwmon(tmp_path, 4, silent)).uncertainty_w(5.0) is None
     other = HwmonMeter(hwmon(tmp_path, 1, {"name": "ltc2945", "power1_input": "1"}))
     assert other.uncertainty_w(6.0) is None

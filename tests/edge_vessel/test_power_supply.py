@@ -1,10 +1,11 @@
 """Batteries and inputs as the kernel's power_supply class lays them out."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from meter_trees import lay, supply
+from meter_trees import lay, rapl, supply
 
 from edge_vessel import meters
 from edge_vessel.errors import DeviceError
@@ -39,6 +40,8 @@ CASES = [
          "bat, axp20x-usb"),
     Case("a full battery at an input",
          {"axp20x-usb": INPUT, "bat": {**BATTERY, "status": "Full"}}, 6.0, "bat, axp20x-usb"),
+    Case("two batteries, one at rest",
+         {"BAT0": BATTERY, "BAT1": {**BATTERY, "status": "Not charging"}}, 7.5, "BAT0, BAT1"),
     Case("a mouse's battery", {"hid": {**BATTERY, "scope": "Device"}, "BAT0": BATTERY}, 7.5,
          "BAT0"),
 ]  # fmt: skip
@@ -60,7 +63,14 @@ def test_supplies(tmp_path: Path, case: Case) -> None:
         ({"BAT0": {**BATTERY, "status": "Unknown"}}, "BAT0/status: 'Unknown': neither given"),
         ({"BAT0": {**BATTERY, "power_now": "n/a"}}, "BAT0/power_now: holds 'n/a'"),
         ({"BAT0": {**BATTERY, "power_now": "9" * 12}}, "no board's power"),
-        ({"BAT0": {**BATTERY, "status": "Charging"}}, "-7.5 W is no board's power"),
+        ({"BAT0": {**BATTERY, "status": "Charging"}}, "gives nothing now; unplug the charger"),
+        ({"BAT0": {**BATTERY, "status": "Full"}}, r"\(BAT0\): gives nothing now; unplug"),
+        ({"BAT0": {**BATTERY, "status": "Not charging"}, "AC": MAINS}, "gives nothing now"),
+        ({"usb": {**INPUT, "online": "0"}}, r"\(usb\): gives nothing now"),
+        (
+            {"usb": INPUT, "BAT0": {**BATTERY, "status": "Charging"}},
+            "BAT0, usb.: takes more than comes in; unplug the charger",
+        ),
         # What a Type-C driver tells is the contract with the charger, not a current.
         ({"tcpm-source-psy-4-0022": INPUT, "BAT0": BATTERY}, "tcpm-source-psy-4-0022: feeds the"),
     ],
@@ -72,7 +82,33 @@ def test_supplies_that_cannot_be_measured_now(
         supply(tmp_path, name, files)
     with pytest.raises(DeviceError, match=says):
         meters.find("power_supply", tmp_path)
-    assert says[:10] in getattr(meters.find("auto", tmp_path), "why", "")
+    found = meters.find("auto", tmp_path)
+    assert isinstance(found, meters.NullMeter)
+    assert re.search(says, found.why)
+    # What the processor counts is better than nothing.
+    rapl(tmp_path, [0])
+    assert meters.find("auto", tmp_path).name == "RAPL (1 package)"
+
+
+@pytest.mark.parametrize(
+    ("part", "status", "power_w"), [("BAT0", "Discharging", 7.5), ("usb", "Full", 6.0)]
+)
+def test_one_of_two_that_can_be_measured(
+    tmp_path: Path, part: str, status: str, power_w: float
+) -> None:
+    supply(tmp_path, "BAT0", {**BATTERY, "status": status})
+    supply(tmp_path, "usb", INPUT)
+    meter = meters.find(f"power_supply:{part}", tmp_path)
+    assert (meter.name, meter.power_w()) == (f"power supply ({part})", power_w)
+
+
+def test_a_charging_battery_by_name_says_nothing_of_the_input(tmp_path: Path) -> None:
+    supply(tmp_path, "BAT0", {**BATTERY, "status": "Charging"})
+    supply(tmp_path, "AC", INPUT)
+    with pytest.raises(
+        DeviceError, match=r"supply \(BAT0\): gives nothing now; unplug the charger"
+    ):
+        meters.find("power_supply:BAT0", tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import threading
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from meter_trees import MAX_RANGE_UJ, hwmon, lay, rapl
@@ -20,10 +21,10 @@ from edge_vessel.meters.powercap import PowercapMeter
 
 @dataclass
 class Trace:
-    """A recording: samples (seconds, watts, counted joules), the window, and its energy."""
+    """A recording: samples (seconds, watts, joules, resets), the window, and its energy."""
 
     what: str
-    samples: list[tuple[float, ...]]
+    samples: list[tuple[Any, ...]]
     begun_s: float
     ended_s: float
     energy_j: float
@@ -40,6 +41,8 @@ TRACES = [
     Trace("a counter", [(0, 9, 100), (1, 4, 104), (2, 6, 110)], 0, 2, 10, (4, 6)),
     Trace("a counter beyond the end", [(0, 9, 0), (1, 4, 4), (3, 5, 14)], 0, 2, 9, (4, 4)),
     Trace("a counter that was reset", [(0, 9, 50), (1, 4, 54), (2, 6, 1)], 0, 2, 4 + 5, (4, 6)),
+    Trace("a counter that was reset and has passed the old figure",
+          [(0, 4, 0), (1, 4, 4), (2, 6, 4.5, 1), (3, 6, 10.5, 1)], 0, 3, 4 + 5 + 6, (4, 6)),
 ]  # fmt: skip
 
 
@@ -217,6 +220,20 @@ def test_a_slow_meter_may_miss_one_reading() -> None:
     assert energy.energy_j == pytest.approx(3.0 * energy.duration_s)
 
 
+def test_a_slow_meter_that_was_away_for_a_third_of_the_window() -> None:
+    """The outage does not lengthen the period that it is compared with."""
+    meter = Ramp(rate_hz=4)
+    with meters.window("inference", meter) as window:
+        time.sleep(1.15)
+        meter.gone = True
+        time.sleep(1.3)
+        meter.gone = False
+        time.sleep(1.15)
+    assert window.energy.samples >= MIN_SAMPLES
+    assert window.energy.energy_j is None
+    assert "(no reading for " in str(window.energy.why)
+
+
 def test_a_sensor_that_comes_only_later_leaves_no_joules() -> None:
     meter = Ramp(gone=True)
     with meters.window("inference", meter) as window:
@@ -241,6 +258,47 @@ def test_a_sensor_that_hangs_does_not_hold_the_run() -> None:
     released.set()
     assert window.energy.energy_j is None
     assert window.energy.why == "ramp: no answer for 0.3 s; check the sensor's wires"
+
+
+def test_a_sensor_that_hangs_is_asked_by_one_window_alone() -> None:
+    released, asking = threading.Event(), []
+
+    class Hanging(Ramp):
+        def sample(self) -> Sample:
+            asking.append(threading.current_thread())
+            if not released.is_set():
+                released.wait()
+            return super().sample()
+
+    meter = Hanging()
+    for _ in range(2):
+        with PowerWindow(meter, patience_s=0.1) as window:
+            pass
+        assert str(window.energy.why).startswith("ramp: no answer for 0.1 s")
+    assert len(asking) == 1
+    released.set()
+    energy = measure(meter, 0.3)
+    assert energy.energy_j == pytest.approx(3.0 * energy.duration_s)
+    # The first has ended, the second has not asked any more.
+    assert len(set(asking)) == 2
+
+
+def test_a_silent_sensor_does_not_hold_up_the_end() -> None:
+    meter = Ramp()
+    with PowerWindow(meter) as window:
+        time.sleep(0.2)
+        meter.gone, meter.delay_s = True, 1.1
+        time.sleep(0.1)
+        ended_s = time.monotonic()
+    # The reading in hand, and perhaps one more.
+    assert time.monotonic() - ended_s < 2.5
+    assert window.energy.energy_j is None
+
+
+@pytest.mark.parametrize("rate_hz", [0.0, -1.0, math.inf, math.nan], ids=str)
+def test_a_rate_that_cannot_be(rate_hz: float) -> None:
+    with pytest.raises(UsageError, match="readings a second: choose a rate above 0"):
+        meters.window("inference", Ramp(), rate_hz=rate_hz)
 
 
 def test_a_counters_energy_is_the_counters(tmp_path: Path) -> None:
@@ -356,3 +414,12 @@ def test_the_course_keeps_extremes_means_and_causes() -> None:
     assert course.slowed_by == ("cpufreq-cpu0", "under-voltage")
     keeper.add(Conditions(None, (600.0, 900.0), None, ()))
     assert keeper.course().mean_mhz == (600.0, 900.0)
+    assert keeper.course().looks == 4
+
+
+@pytest.mark.parametrize("seen_c", [[0.0, -10.0], [-10.0, 0.0], [-10.0, None, 0.0]], ids=str)
+def test_a_course_in_the_cold(seen_c: list[float | None]) -> None:
+    keeper = CourseKeeper()
+    for celsius in seen_c:
+        keeper.add(Conditions(celsius, (), None, ()))
+    assert keeper.course().hottest_c == 0.0

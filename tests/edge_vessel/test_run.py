@@ -124,8 +124,8 @@ def test_a_meter_of_ones_own(tiny):
         ("http://meter.example/", 2, "with an IP address or localhost"),
     ],
 )
-def test_a_meter_that_cannot_be_had_ends_the_run_at_once(tiny, spec, code, says):
-    done = run("--input", "synthetic:", *TINY, tiny, "--meter", spec)
+def test_a_meter_that_cannot_be_had_ends_the_run_before_a_model_is_loaded(spec, code, says):
+    done = run("--input", "synthetic:", *TINY, "/no/such/artifact", "--meter", spec)
     assert done.returncode == code
     assert says in done.stderr
 
