@@ -98,11 +98,9 @@ def begin(
         DeviceError: the machine is busy or stays hot.
     """
     taken = (busy or _busy_percents)()
+    used = [one for core, one in zip(board.cores, taken, strict=False) if core.index in cores]
     # Those beside the cores in use share memory, cache and heat with them.
-    busy_percent = max(
-        sum(taken) / len(taken),
-        *(one for core, one in zip(board.cores, taken, strict=False) if core.index in cores),
-    )
+    busy_percent = max([sum(taken) / len(taken), *used])
     if busy_percent > BUSY_PERCENT and not force:
         raise DeviceError(
             f"the machine is busy: others take {busy_percent:.0f} % of a core's time (load "

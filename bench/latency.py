@@ -122,7 +122,7 @@ def parser() -> argparse.ArgumentParser:
     cases.add_flags(parse)
     many = parse.add_mutually_exclusive_group()
     many.add_argument(
-        "--runs", type=whole_number(1, 10**9), metavar="N", help="timed runs of each case"
+        "--runs", type=whole_number(1, 10**6), metavar="N", help="timed runs of each case"
     )
     many.add_argument(
         "--duration", type=flags.seconds, default=_DURATION_S, metavar="S",
