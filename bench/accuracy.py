@@ -19,10 +19,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import track
 
 from bench import flags, run_file, tables
+from bench.progress import shown
 from edge_vessel import models, signing
 from edge_vessel.artifact import Artifact, open_artifact
 from edge_vessel.atomic import write_file
@@ -147,8 +146,7 @@ def _stages(artifacts: Sequence[Artifact], checkpoint: Path | None) -> list[_Sta
 
 
 def _measure(name: str, records: Sequence[Record], stages: Sequence[_Stage]) -> Iterator[Line]:
-    console = Console(stderr=True)
-    for record in track(records, name, console=console, disable=not console.is_terminal):
+    for record in shown(records, name):
         _photograph(record, stages)
     for stage in stages:
         for region, histogram in stage.counted.items():

@@ -6,12 +6,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.console import Console
-from rich.progress import track
-
 from bench import cases, conditions, energy_table, flags, run_file
 from bench.cases import Plan
 from bench.joules import SHORTEST_S, joules
+from bench.progress import shown
 from bench.run_file import LEAST_HZ, MOST_HZ, EnergyCase, EnergyRun, MeterUsed
 from bench.trace import TracedMeter
 from bench.worker import Worker
@@ -112,16 +110,13 @@ def _measure(
     All processes are there from the first window to the last, asleep but for the one at work:
     to start one in between would warm the board up.
     """
-    console = Console(stderr=True)
     workers: list[Worker] = []
     try:
         for plan in plans:
             workers.append(Worker(plan.task))
         idle = [_idle(options, meter, 0)]
         loaded = []
-        for number in track(
-            range(len(plans)), "measuring", console=console, disable=not console.is_terminal
-        ):
+        for number in shown(range(len(plans))):
             loaded.append(_load(options, meter, workers[number], number))
             idle.append(_idle(options, meter, number + 1))
         peaks = [worker.end() for worker in workers]

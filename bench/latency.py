@@ -5,11 +5,10 @@ import sys
 from collections.abc import Sequence
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
 from bench import cases, conditions, flags, run_file, tables
 from bench.cases import Plan
+from bench.progress import shown
 from bench.run_file import STAGES, Case, Run
 from bench.worker import Worker
 from edge_vessel.board import Board, read_board
@@ -57,7 +56,6 @@ def _measure(
     options: argparse.Namespace, plans: Sequence[Plan], board: Board
 ) -> tuple[list[Case], list[list[tuple[float, ...]]]]:
     """Several cases take turns in random order, so that what the machine does falls on all."""
-    console = Console(stderr=True)
     workers: list[Worker] = []
     try:
         for plan in plans:
@@ -67,8 +65,7 @@ def _measure(
                 worker.run(seconds=options.warmup)
         samples: list[list[tuple[float, ...]]] = [[] for _ in workers]
         random = np.random.default_rng(0)
-        turns = _turns(options, len(plans))
-        for wanted in track(turns, "measuring", console=console, disable=not console.is_terminal):
+        for wanted in shown(_turns(options, len(plans))):
             for index in random.permutation(len(workers)):
                 samples[index] += workers[index].run(**wanted)
         peaks = [worker.end() for worker in workers]
