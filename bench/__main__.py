@@ -4,7 +4,8 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 
-from edge_vessel.errors import EdgeVesselError
+from edge_vessel.command_line import guarded, leave
+from edge_vessel.errors import UsageError
 
 COMMANDS = {
     "latency": "how long an artifact takes on this machine, in percentiles",
@@ -12,28 +13,28 @@ COMMANDS = {
     "energy": "watts and joules per inference, by a power meter",
     "sweep": "one network at several input sizes: cost and memory a megapixel",
     "report": "runs as a table, Markdown, HTML and pictures",
-    "compare": "two runs: the ratio with its interval; 1 on a regression",
+    "compare": "two runs: the ratio with its interval; 1 on a regression only",
 }
 
 
 def main(arguments: list[str]) -> int:
     """Runs one command; imports no more than it needs."""
+    return guarded(lambda: _run(arguments))
+
+
+def _run(arguments: list[str]) -> int:
     command, rest = (arguments[0] if arguments else ""), arguments[1:]
     if command not in COMMANDS:
         asked = command in ("-h", "--help")
         (sys.stdout if asked else sys.stderr).write(_usage())
-        return 0 if asked else 2
+        return 0 if asked else UsageError.exit_code
     try:
         run: Callable[[list[str]], int] = getattr(import_module(f"bench.{command}"), command)
         return run(rest)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in ("bench", "train", "edge_vessel"):
             raise
-        sys.stderr.write(f"error: {error.name} is missing: pip install -e '.[train,bench]'\n")
-        return 2
-    except EdgeVesselError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return error.exit_code
+        raise UsageError(f"{error.name} is missing: pip install -e '.[train,bench]'") from error
 
 
 def _usage() -> str:
@@ -43,4 +44,4 @@ def _usage() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

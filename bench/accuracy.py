@@ -19,14 +19,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import track
-from rich.table import Table
 
-from bench import run_file
+from bench import flags, run_file, tables
+from bench.progress import shown
 from edge_vessel import models, signing
 from edge_vessel.artifact import Artifact, open_artifact
 from edge_vessel.atomic import write_file
+from edge_vessel.command_line import Parser, add_trust_flags, path, whole_number
 from edge_vessel.engines import Engine
 from edge_vessel.errors import UsageError
 from edge_vessel.segmenter import Segmenter
@@ -40,6 +39,7 @@ from train.predict import torch_predictor
 from train.protocol import FIELD_OF_VIEW, FULL_FRAME, count
 
 TORCH = "torch"
+_TITLE = "test photographs, pooled, each artifact's own threshold; measured"
 
 
 class TorchEngine:
@@ -96,14 +96,12 @@ def accuracy(arguments: list[str]) -> int:
         DeviceError: an engine or the disk failed.
     """
     options = _parser().parse_args(arguments)
-    if options.photographs is not None and options.photographs < 1:
-        raise UsageError(f"--photographs {options.photographs}: 1 or more")
     root = data_root(options.data)
     datasets = [registry.find(name) for name in options.dataset.split("+")]
     trusted = signing.trusted_keys(options.trusted_key)
     artifacts = [
-        open_artifact(path, trusted, options.allow_unsigned)
-        for path in map(models.resolve, options.artifact or [None])
+        open_artifact(folder, trusted, options.allow_unsigned)
+        for folder in map(models.resolve, options.artifact or [None])
     ]
     if len({one.manifest.input for one in artifacts}) > 1:
         sys.stderr.write("note: inputs of several sizes: differences are not rounding alone\n")
@@ -148,8 +146,7 @@ def _stages(artifacts: Sequence[Artifact], checkpoint: Path | None) -> list[_Sta
 
 
 def _measure(name: str, records: Sequence[Record], stages: Sequence[_Stage]) -> Iterator[Line]:
-    console = Console(stderr=True)
-    for record in track(records, name, console=console, disable=not console.is_terminal):
+    for record in shown(records, name):
         _photograph(record, stages)
     for stage in stages:
         for region, histogram in stage.counted.items():
@@ -188,14 +185,14 @@ def _photograph(record: Record, stages: Sequence[_Stage]) -> None:
 
 
 def _print(lines: Sequence[Line]) -> None:
-    table = Table(title="test photographs, pooled, each artifact's own threshold; measured")
     names = [one.name for one in fields(Scores) if one.name != "cldice"]
-    for name in ("stage", "data set", "region", "threshold", *names, "largest", "mean difference"):
-        table.add_column(name)
+    figures = ("threshold", *names, "largest", "mean difference")
+    table = tables.table(_TITLE, "stage", "data set", "region", *figures, right=len(figures))
     for line in lines:
         values: dict[str, Any] = asdict(line.scores)
         differences = (line.largest_difference, line.mean_difference)
-        table.add_row(
+        tables.add(
+            table,
             line.stage,
             f"{line.dataset} ({line.photographs})",
             line.region,
@@ -203,9 +200,7 @@ def _print(lines: Sequence[Line]) -> None:
             *(f"{values[name]:.4f}" for name in names),
             *("" if value is None else f"{value:.1e}" for value in differences),
         )
-    console = Console()
-    # A file or a pipe has no width: rich would squeeze the table into 80 columns.
-    (console if console.is_terminal else Console(width=200)).print(table)
+    tables.show(table)
     for line in lines:
         if line.without_fundus and line.region == FULL_FRAME:
             sys.stdout.write(
@@ -215,19 +210,18 @@ def _print(lines: Sequence[Line]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parse = argparse.ArgumentParser(prog="python -m bench accuracy", description=__doc__)
-    parse.add_argument("artifact", type=Path, nargs="*", help="folders, or bundled ones by name")
-    parse.add_argument("--checkpoint", type=Path, metavar="FILE", help="the stage before: torch")
+    parse = Parser(prog="python -m bench accuracy", description=__doc__)
+    parse.add_argument("artifact", type=path, nargs="*", help="folders, or bundled ones by name")
+    parse.add_argument("--checkpoint", type=path, metavar="FILE", help="the stage before: torch")
     parse.add_argument("--dataset", default="drive", help="several joined by +; default: drive")
     parse.add_argument("--data", metavar="DIR", help="the folder that holds the data sets")
     parse.add_argument(
         "--photographs",
-        type=int,
+        type=whole_number(1, 10**9),
         metavar="N",
         help="the first N of each data set, for a quick look",
     )
-    parse.add_argument("--trusted-key", type=Path, action="append", default=[], metavar="FILE")
-    parse.add_argument("--allow-unsigned", action="store_true")
-    parse.add_argument("--output", type=Path, metavar="JSON")
+    add_trust_flags(parse)
+    parse.add_argument("--output", type=flags.output, metavar="JSON")
     parse.add_argument("--json", action="store_true", help="print the document as JSON")
     return parse

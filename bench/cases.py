@@ -1,18 +1,18 @@
 """The cases of a measurement, of latency and of energy: flags, plans, and what is known after."""
 
 import argparse
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from bench import flags, run_file
 from bench.cores import choose_cores
 from bench.peak import find_peak
 from bench.run_file import Case, Stages, Subject
-from bench.worker import Loaded, Task, Worker
+from bench.worker import Task, Worker
 from edge_vessel import models, signing
 from edge_vessel.artifact import Artifact, open_artifact
 from edge_vessel.board import Board
+from edge_vessel.command_line import add_trust_flags, path
 from edge_vessel.engines.cores import available
 from edge_vessel.errors import UsageError
 
@@ -24,47 +24,57 @@ class Plan:
     artifact: Artifact
     task: Task
 
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """That of its case but for the image, which is the same for all."""
+        manifest = self.artifact.manifest
+        return manifest.name, manifest.model.precision, self.task.threads
+
+    @property
+    def title(self) -> str:
+        """The key in words, and the cores."""
+        name, precision, threads = self.key
+        cores = ",".join(map(str, self.task.cores))
+        return f"{name} {precision}, {threads} thread{'s' if threads > 1 else ''} on cores {cores}"
+
 
 def add_flags(parse: argparse.ArgumentParser) -> None:
     """Which cases, on which cores, trusted how, under which conditions, written where."""
-    parse.add_argument("artifact", type=Path, nargs="*", help="folders, or bundled ones by name")
+    parse.add_argument("artifact", type=path, nargs="*", help="folders, or bundled ones by name")
     parse.add_argument(
-        "--image", type=Path, metavar="FILE", help="a photograph; default: the artifact's golden"
+        "--image", type=path, metavar="FILE", help="a photograph; default: the artifact's golden"
     )
     parse.add_argument("--threads", type=_threads, metavar="N[,N]", help="default: the artifact's")
     parse.add_argument("--cores", metavar="big|little|LIST", help="default: all of this process")
-    parse.add_argument("--warmup", type=float, default=1.0, metavar="S", help="default: 1")
+    parse.add_argument("--warmup", type=flags.seconds, default=1.0, metavar="S", help="default: 1")
     parse.add_argument(
-        "--cooldown", type=float, default=0.0, metavar="S", help="wait so long for a cool board"
-    )
+        "--cooldown", type=flags.seconds, default=0.0, metavar="S",
+        help="wait so long for a cool board",
+    )  # fmt: skip
     parse.add_argument("--force", action="store_true", help="on a busy or hot machine too")
-    parse.add_argument("--trusted-key", type=Path, action="append", default=[], metavar="FILE")
-    parse.add_argument("--allow-unsigned", action="store_true")
-    parse.add_argument("--output", type=Path, metavar="JSON", help="samples go beside it as CSV")
+    add_trust_flags(parse)
+    parse.add_argument(
+        "--output", type=flags.output, metavar="JSON", help="samples go beside it as CSV"
+    )
     parse.add_argument("--json", action="store_true", help="print the run as JSON")
 
 
-def check_seconds(name: str, value_s: float) -> None:
-    """Raises UsageError for a time that cannot be waited for."""
-    if not (math.isfinite(value_s) and value_s >= 0):
-        raise UsageError(f"--{name} {value_s}: 0 s or more")
-
-
-def plan(options: argparse.Namespace, board: Board) -> Iterator[Plan]:
-    """Every artifact with every number of threads.
+def plan(options: argparse.Namespace, board: Board) -> list[Plan]:
+    """Every artifact with every number of threads, on the same cores.
 
     Raises:
-        UsageError: a flag of `add_flags` has a wrong value.
+        UsageError: a flag of `add_flags` has a wrong value, or a case would stand twice.
         ArtifactError: an artifact that cannot be trusted or does not fit this machine.
     """
-    cores = choose_cores(options.cores, board, available())
-    for name in ("warmup", "cooldown"):
-        check_seconds(name, getattr(options, name))
-    if options.output is not None and not options.output.parent.is_dir():
-        raise UsageError(f"--output {options.output}: no such folder")
+    plans = list(_plans(options, choose_cores(options.cores, board, available())))
+    run_file.refuse_twins("this run", [(one.key, one.title) for one in plans])
+    return plans
+
+
+def _plans(options: argparse.Namespace, cores: Sequence[int]) -> Iterator[Plan]:
     trusted = signing.trusted_keys(options.trusted_key)
-    for path in map(models.resolve, options.artifact or [None]):
-        artifact = open_artifact(path, trusted, options.allow_unsigned)
+    for folder in map(models.resolve, options.artifact or [None]):
+        artifact = open_artifact(folder, trusted, options.allow_unsigned)
         artifact.check_target()
         for threads in options.threads or [min(artifact.manifest.target.threads, len(cores))]:
             if not 1 <= threads <= len(cores):
@@ -72,7 +82,7 @@ def plan(options: argparse.Namespace, board: Board) -> Iterator[Plan]:
             yield Plan(
                 artifact,
                 Task(
-                    str(path),
+                    str(folder),
                     tuple(str(key) for key in options.trusted_key),
                     options.allow_unsigned,
                     threads,
@@ -103,9 +113,9 @@ def case(
     manifest, loaded = plan.artifact.manifest, worker.loaded
     stages = Stages.of(samples)
     rate = manifest.model.multiply_adds / 1e6 / stages.inference.p50_ms
-    peak = find_peak(board, plan.task.cores, plan.task.threads)
+    height, width = loaded.image_size
     return Case(
-        title=_title(plan, loaded),
+        title=f"{plan.title}, {loaded.image} {width}x{height}",
         subject=Subject(
             manifest.name,
             manifest.version,
@@ -126,18 +136,8 @@ def case(
         first_inference_ms=round(loaded.first_inference_ms, 3),
         stages=stages,
         gmadds_per_s=round(rate, 3),
-        peak=peak,
-        percent_of_peak=None if peak is None else round(100 * rate / peak.gmadds_per_s, 1),
+        peak=find_peak(board, plan.task.cores, plan.task.threads, manifest.model.precision, rate),
         peak_rss_mb=round(peak_rss_mb, 1),
-    )
-
-
-def _title(plan: Plan, loaded: Loaded) -> str:
-    height, width = loaded.image_size
-    threads, cores = plan.task.threads, ",".join(map(str, plan.task.cores))
-    return (
-        f"{plan.artifact.manifest.name}, {threads} thread{'s' if threads > 1 else ''} on cores "
-        f"{cores}, {loaded.image} {width}x{height}"
     )
 
 

@@ -4,13 +4,11 @@ import argparse
 import json
 import sys
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
+from bench import flags, tables
 from bench.run_file import Run, read, read_inference
 from bench.samples import Ratio, ratio
+from edge_vessel.command_line import Parser, path, printable
 from edge_vessel.errors import UsageError
 
 REGRESSION = 1  # exit code
@@ -28,14 +26,13 @@ class Change:
 
 
 def compare(arguments: list[str]) -> int:
-    """0; 1 where a case has become slower.
+    """0; 1 where a case has become slower, and for nothing else.
 
     Raises:
-        UsageError: a file is no run, the machines differ, or the runs have no case in common.
+        UsageError: a file is no run, the machines differ, or the runs have no case in common,
+            or too few samples for an interval.
     """
     options = _parser().parse_args(arguments)
-    if not 0 <= options.tolerance < 10:
-        raise UsageError(f"--tolerance {options.tolerance}: a share such as 0.05")
     before, after = read(options.before), read(options.after)
     if not options.across_machines:
         _refuse_other_machine(options, before, after)
@@ -49,15 +46,24 @@ def compare(arguments: list[str]) -> int:
 
 
 def _changes(options: argparse.Namespace, before: Run, after: Run) -> list[Change]:
-    titles = [case.title for case in before.cases]
-    old = dict(zip(titles, read_inference(options.before, before), strict=True))
+    times_ms = read_inference(options.before, before)
+    old = {case.key: (case, one) for case, one in zip(before.cases, times_ms, strict=True)}
     found = []
-    for case, samples in zip(after.cases, read_inference(options.after, after), strict=True):
-        if case.title in old:
-            one = ratio(samples, old[case.title])
-            found.append(Change(case.title, one, one.low > 1.0 + options.tolerance))
-        else:
-            sys.stderr.write(f"note: {options.before}: has no case {case.title!r}\n")
+    for case, ours_ms in zip(after.cases, read_inference(options.after, after), strict=True):
+        if case.key not in old:
+            sys.stderr.write(f"note: {printable(str(options.before))}: has no case {case.title}\n")
+            continue
+        was, theirs_ms = old[case.key]
+        if was.cores != case.cores and not options.across_machines:
+            raise UsageError(
+                f"{options.after}: {case.title}: in {options.before} it ran on other cores, "
+                f"{','.join(map(str, was.cores))}; add --across-machines"
+            )
+        try:
+            one = ratio(ours_ms, theirs_ms)
+        except UsageError as error:
+            raise UsageError(f"{options.before}, {options.after}: {case.title}: {error}") from error
+        found.append(Change(case.title, one, one.low > 1.0 + options.tolerance))
     if not found:
         raise UsageError(f"{options.before}, {options.after}: no case in common")
     return found
@@ -79,22 +85,24 @@ def _refuse_other_machine(options: argparse.Namespace, before: Run, after: Run) 
 
 
 def _print(changes: list[Change], options: argparse.Namespace) -> None:
-    table = Table(title=f"{options.after.name} over {options.before.name}: median inference")
-    for name in ("case", "ratio (95 % interval)", ""):
-        table.add_column(name)
+    title = f"{options.after.name} over {options.before.name}: median inference"
+    table = tables.table(title, "case", "ratio (95 % interval)", "")
     for change in changes:
         word = "slower" if change.regression else ("faster" if change.ratio.high < 1 else "")
-        table.add_row(change.title, str(change.ratio), word)
-    console = Console()
-    (console if console.is_terminal else Console(width=200)).print(table)
+        tables.add(table, change.title, str(change.ratio), word)
+    tables.show(table)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parse = argparse.ArgumentParser(prog="python -m bench compare", description=__doc__)
-    parse.add_argument("before", type=Path, metavar="A.json")
-    parse.add_argument("after", type=Path, metavar="B.json")
+    parse = Parser(prog="python -m bench compare", description=__doc__)
+    parse.add_argument("before", type=path, metavar="A.json")
+    parse.add_argument("after", type=path, metavar="B.json")
     parse.add_argument(
-        "--tolerance", type=float, default=0.05, metavar="SHARE", help="default: 0.05"
+        "--tolerance",
+        type=flags.number(0.0, 10.0, "a share"),
+        default=0.05,
+        metavar="SHARE",
+        help="default: 0.05",
     )
     parse.add_argument("--across-machines", action="store_true")
     parse.add_argument("--json", action="store_true")

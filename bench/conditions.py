@@ -4,21 +4,22 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import cv2
 import numpy as np
 import psutil
 
+from bench.quantities import Count, Length, NotNegative, Real
 from edge_vessel import __version__
 from edge_vessel.board import Board, Core, read_board
 from edge_vessel.errors import DeviceError
 
 Kind = Literal["measured", "emulated"]
-BUSY_PERCENT = 15.0  # of one core's time, per core; more, and others shape the figures
+BUSY_PERCENT = 15.0  # of a core's time; more, and others shape the figures
 COOL_C = 55.0
 _BUSY_WINDOW_S = 1.0
 _COOL_STEP_S = 2.0
@@ -30,8 +31,8 @@ class Machine:
 
     model: str
     cpu: str
-    cores: tuple[Core, ...]
-    memory_mb: int
+    cores: Annotated[tuple[Core, ...], Length(1, 4096)]
+    memory_mb: Count
     kernel: str
     os: str
     architecture: str
@@ -49,7 +50,8 @@ class Versions:
 
 @dataclass(frozen=True)
 class Conditions:
-    """Percentages are of one core's time over all cores, loads as the kernel counts them.
+    """Loads are as the kernel counts them. `busy_percent` is what others took before: of
+    the time of the busiest core in use, or of all cores where that is more.
 
     Temperatures are the hottest sensor's, None without one; `throttle` is what slowed the processor
     at either end, `forced` whether a busy or hot machine was measured all the same.
@@ -57,13 +59,13 @@ class Conditions:
 
     machine: Machine
     governors: tuple[str, ...]
-    load_before: float
-    load_after: float
-    busy_percent: float
-    temperature_before_c: float | None
-    temperature_after_c: float | None
+    load_before: NotNegative
+    load_after: NotNegative
+    busy_percent: NotNegative
+    temperature_before_c: Real | None
+    temperature_after_c: Real | None
     throttle: tuple[str, ...]
-    waited_s: float
+    waited_s: NotNegative
     forced: bool
     versions: Versions
     git_revision: str | None
@@ -78,8 +80,9 @@ def begin(
     force: bool,
     cooldown_s: float,
     board: Board,
+    cores: Collection[int],
     read: Callable[[], Board] = read_board,
-    busy: Callable[[], float] | None = None,
+    busy: Callable[[], Sequence[float]] | None = None,
 ) -> Conditions:
     """Waits for a cool board, refuses a busy machine.
 
@@ -87,14 +90,20 @@ def begin(
         force: measures all the same; the conditions say so.
         cooldown_s: waits up to so long until the hottest sensor is below 55 °C.
         board: as `read` gave it.
+        cores: that are to be used, by their indices.
+        read: gives the board anew.
+        busy: how much of each core's time is taken, in percent, in the order of the board's cores.
 
     Raises:
         DeviceError: the machine is busy or stays hot.
     """
-    busy_percent = (busy or _busy_percent)()
+    taken = (busy or _busy_percents)()
+    used = [one for core, one in zip(board.cores, taken, strict=False) if core.index in cores]
+    # Those beside the cores in use share memory, cache and heat with them.
+    busy_percent = max([sum(taken) / len(taken), *used])
     if busy_percent > BUSY_PERCENT and not force:
         raise DeviceError(
-            f"the machine is busy: others take {busy_percent:.0f} % of its cores' time (load "
+            f"the machine is busy: others take {busy_percent:.0f} % of a core's time (load "
             f"{board.load_1min:.2f}); stop them, or measure all the same with --force"
         )
     waited_s, started_s = 0.0, time.monotonic()
@@ -143,9 +152,9 @@ def end(before: Conditions, board: Board) -> Conditions:
     )
 
 
-def _busy_percent() -> float:
-    """Of all cores, over a second in which this process sleeps."""
-    return float(psutil.cpu_percent(interval=_BUSY_WINDOW_S))
+def _busy_percents() -> list[float]:
+    """Over a second in which this process sleeps; of cores that are online, as the board's are."""
+    return psutil.cpu_percent(interval=_BUSY_WINDOW_S, percpu=True)
 
 
 def _git_revision() -> str | None:
@@ -166,7 +175,7 @@ def _git_revision() -> str | None:
     return asked.stdout.strip()
 
 
-def heat(conditions: Conditions) -> str:
+def _heat(conditions: Conditions) -> str:
     """The hottest sensor's way."""
     before_c, after_c = conditions.temperature_before_c, conditions.temperature_after_c
     if before_c is None or after_c is None:
@@ -178,14 +187,14 @@ def course(conditions: Conditions) -> str:
     """Load and heat on one line."""
     return (
         f"load {conditions.load_before:.2f} to {conditions.load_after:.2f}, others took "
-        f"{conditions.busy_percent:.0f} % before; {heat(conditions)}"
+        f"{conditions.busy_percent:.0f} % of a core before; {_heat(conditions)}"
     )
 
 
 def warn(conditions: Conditions) -> None:
     """Says on stderr what shaped the figures."""
     if conditions.busy_percent > BUSY_PERCENT:
-        sys.stderr.write(f"warning: the machine was {conditions.busy_percent:.0f} % busy\n")
+        sys.stderr.write(f"warning: others took {conditions.busy_percent:.0f} % of a core\n")
     if conditions.throttle:
         slowed = ", ".join(conditions.throttle)
         sys.stderr.write(f"warning: the processor was slowed: {slowed}\n")

@@ -6,24 +6,21 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.console import Console
-from rich.progress import track
-
-from bench import cases, conditions, energy_table, run_file
+from bench import cases, conditions, energy_table, flags, run_file
 from bench.cases import Plan
 from bench.joules import SHORTEST_S, joules
-from bench.run_file import EnergyCase, EnergyRun, MeterUsed
+from bench.progress import shown
+from bench.run_file import LEAST_HZ, MOST_HZ, EnergyCase, EnergyRun, MeterUsed
 from bench.trace import TracedMeter
 from bench.worker import Worker
 from edge_vessel import meters
 from edge_vessel.board import Board, read_board
-from edge_vessel.command_line import add_meter_flag
+from edge_vessel.command_line import Parser, add_meter_flag
 from edge_vessel.errors import DeviceError, UsageError
 from edge_vessel.meters import Energy, Meter, NullMeter
 from edge_vessel.meters.base import ATTACH
 
 _IDLE_S = 60.0
-_MOST_HZ = 1000.0
 # After work: an engine's threads spin for a while, and governors take their time to step down.
 _SETTLE_S = 1.0
 
@@ -47,10 +44,10 @@ def energy(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     _check(options)
     board = read_board()
-    plans = list(cases.plan(options, board))
+    plans = cases.plan(options, board)
     meter = _meter(options.meter)
     try:
-        before = conditions.begin(options.force, options.cooldown, board)
+        before = conditions.begin(options.force, options.cooldown, board, plans[0].task.cores)
         measured, samples = _measure(options, plans, board, meter)
     finally:
         meter.close()
@@ -82,14 +79,11 @@ def energy(arguments: list[str]) -> int:
 def _check(options: argparse.Namespace) -> None:
     for name in ("idle", "duration"):
         value_s = getattr(options, name)
-        cases.check_seconds(name, value_s)
         if value_s < SHORTEST_S and not options.force:
             raise UsageError(
                 f"--{name} {value_s:g}: {SHORTEST_S:.0f} s or more, or a short window all the same "
                 "with --force"
             )
-    if options.meter_rate is not None and not 0 < options.meter_rate <= _MOST_HZ:
-        raise UsageError(f"--meter-rate {options.meter_rate:g}: up to {_MOST_HZ:.0f} Hz")
 
 
 def _meter(spec: str) -> TracedMeter:
@@ -116,16 +110,13 @@ def _measure(
     All processes are there from the first window to the last, asleep but for the one at work:
     to start one in between would warm the board up.
     """
-    console = Console(stderr=True)
     workers: list[Worker] = []
     try:
         for plan in plans:
             workers.append(Worker(plan.task))
         idle = [_idle(options, meter, 0)]
         loaded = []
-        for number in track(
-            range(len(plans)), "measuring", console=console, disable=not console.is_terminal
-        ):
+        for number in shown(range(len(plans))):
             loaded.append(_load(options, meter, workers[number], number))
             idle.append(_idle(options, meter, number + 1))
         peaks = [worker.end() for worker in workers]
@@ -161,16 +152,24 @@ def _load(options: argparse.Namespace, meter: TracedMeter, worker: Worker, numbe
 
 
 def _parser() -> argparse.ArgumentParser:
-    parse = argparse.ArgumentParser(prog="python -m bench energy", description=__doc__)
+    parse = Parser(prog="python -m bench energy", description=__doc__)
     cases.add_flags(parse)
     add_meter_flag(parse)
     parse.add_argument(
-        "--meter-rate", type=float, metavar="HZ", help="default: as often as it has news"
+        "--meter-rate",
+        type=flags.number(LEAST_HZ, MOST_HZ, "Hz"),
+        metavar="HZ",
+        help="default: as often as it has news",
     )
     parse.add_argument(
-        "--idle", type=float, default=_IDLE_S, metavar="S", help="before and after; default: 60"
+        "--idle",
+        type=flags.seconds,
+        default=_IDLE_S,
+        metavar="S",
+        help="before and after; default: 60",
     )
     parse.add_argument(
-        "--duration", type=float, default=SHORTEST_S, metavar="S", help="of each case; default: 30"
-    )
+        "--duration", type=flags.seconds, default=SHORTEST_S, metavar="S",
+        help="of each case; default: 30",
+    )  # fmt: skip
     return parse

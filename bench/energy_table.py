@@ -3,10 +3,7 @@
 import sys
 from collections.abc import Iterator
 
-from rich.console import Console
-from rich.table import Table
-
-from bench import conditions
+from bench import conditions, tables
 from bench.joules import SHORTEST_S, Figure, Joules
 from bench.published import LAIBACHER_2019
 from bench.run_file import EnergyRun
@@ -22,19 +19,15 @@ _COLUMNS = (
 def show(run: EnergyRun) -> None:
     """The table with the published row, the meter, the conditions."""
     meter = run.meter
-    table = Table(title=f"{run.conditions.machine.cpu}; power {meter.kind} by {meter.name}")
-    table.add_column("case")
-    for name in _COLUMNS:
-        table.add_column(name, justify="right")
+    title = f"{run.conditions.machine.cpu}; power {meter.kind} by {meter.name}"
+    table = tables.table(title, "case", *_COLUMNS, right=len(_COLUMNS))
     for case in run.cases:
-        table.add_row(case.title, *_cells(case.energy))
+        tables.add(table, case.title, *_cells(case.energy))
     table.add_section()
     paper = LAIBACHER_2019
     theirs = ("", f"{paper.idle_w:g}", "", f"{paper.loaded_w:g}", "", "", "")
-    table.add_row(f"{paper.source}, {paper.board} (published, not ours)", *theirs)
-    console = Console()
-    # A file or a pipe has no width: rich would squeeze the table into 80 columns.
-    (console if console.is_terminal else Console(width=200)).print(table)
+    tables.add(table, f"{paper.source}, {paper.board} (published, not ours)", *theirs)
+    tables.show(table)
     for case in run.cases:
         total = case.stages.total
         sys.stdout.write(

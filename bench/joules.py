@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from bench.quantities import Count, Index, NotNegative, Real
 from edge_vessel.meters import Energy, Meter
 
 SHORTEST_S = 30.0
@@ -18,18 +19,18 @@ class Window:
     """
 
     name: str
-    duration_s: float
-    samples: int
-    missed: int
-    rate_hz: float
-    energy_j: float | None
-    uncertainty_j: float | None
-    mean_power_w: float | None
-    min_power_w: float | None
-    max_power_w: float | None
+    duration_s: NotNegative
+    samples: Index
+    missed: Index
+    rate_hz: NotNegative
+    energy_j: Real | None
+    uncertainty_j: NotNegative | None
+    mean_power_w: Real | None
+    min_power_w: Real | None
+    max_power_w: Real | None
     why: str | None
-    hottest_c: float | None
-    mean_mhz: tuple[float, ...]
+    hottest_c: Real | None
+    mean_mhz: tuple[NotNegative, ...]
     slowed_by: tuple[str, ...]
 
     @classmethod
@@ -56,8 +57,8 @@ class Window:
 class Figure:
     """A value and its largest error, None where the meter does not say how exact it is."""
 
-    value: float
-    uncertainty: float | None
+    value: Real
+    uncertainty: NotNegative | None
 
     def __str__(self) -> str:
         if not self.uncertainty:
@@ -80,11 +81,11 @@ class Joules:
     idle_before: Window
     loaded: Window
     idle_after: Window
-    inferences: int
-    working_percent: float
+    inferences: Count
+    working_percent: NotNegative
     short: bool
     idle_power_w: Figure | None
-    idle_drift_w: float | None
+    idle_drift_w: Real | None
     loaded_power_w: Figure | None
     per_inference_j: Figure | None
     above_idle_per_inference_j: Figure | None

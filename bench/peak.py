@@ -1,12 +1,15 @@
-"""How many multiply-adds a core could do at most, for the cores whose manuals say so."""
+"""How many multiply-adds a core could do at most, for the cores of which that is known."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.quantities import NotNegative
 from edge_vessel.board import Board
 
 # float32 multiply-adds a cycle: four lanes for each FMLA of 128 bits that a core can begin in a
-# cycle. Source: Arm's software optimisation guides, "ASIMD FP multiply accumulate, Q-form".
+# cycle. Source: Arm's software optimisation guides, "ASIMD FP multiply accumulate, Q-form". Of the
+# Cortex-A53 and A73 we know of no public guide: LLVM's scheduling models have one FMLA a cycle for
+# both, as for A57 and A72, and two for the Neoverse N1. The A78AE counts as an A78.
 _MADDS_PER_CYCLE = {
     "Cortex-A53": 4,
     "Cortex-A55": 4,
@@ -22,20 +25,30 @@ _MADDS_PER_CYCLE = {
 
 @dataclass(frozen=True)
 class Peak:
-    """What the cores together could do in float32, at their highest clock."""
+    """`percent` that a rate is of what the cores together could do, in float32, at their highest
+    clock."""
 
-    gmadds_per_s: float
+    percent: NotNegative
+    gmadds_per_s: NotNegative
     source: str
 
 
-def find_peak(board: Board, cores: Sequence[int], threads: int) -> Peak | None:
-    """Of the `threads` fastest of these cores; None where a core or its clock is not known."""
+def find_peak(
+    board: Board, cores: Sequence[int], threads: int, precision: str, gmadds_per_s: float
+) -> Peak | None:
+    """Of a rate by the `threads` fastest of these cores.
+
+    None where a core or its clock is not known, and for what does not calculate in float32, of
+    which a core can do more or less in a cycle.
+    """
+    if precision != "fp32":
+        return None
     rates = []
     for core in board.cores:
         if core.index not in cores:
             continue
         per_cycle = _MADDS_PER_CYCLE.get(core.part)
-        if per_cycle is None or core.max_mhz is None:
+        if per_cycle is None or not core.max_mhz:
             return None
         rates.append((per_cycle * core.max_mhz / 1e3, f"{core.part} at {core.max_mhz:.0f} MHz"))
     rates.sort(reverse=True)
@@ -43,4 +56,6 @@ def find_peak(board: Board, cores: Sequence[int], threads: int) -> Peak | None:
     if not used:
         return None
     names = " + ".join(sorted({name for _, name in used}))
-    return Peak(round(sum(rate for rate, _ in used), 3), f"{len(used)} of {names}, data sheet")
+    peak = sum(rate for rate, _ in used)
+    percent = round(100 * gmadds_per_s / peak, 1)
+    return Peak(percent, round(peak, 3), f"{len(used)} of {names}, what they begin in a cycle")

@@ -55,11 +55,11 @@ def _power(axes: Axes, run: EnergyRun, readings: Sequence[Reading]) -> None:
         axes.axvspan(at_s[0], at_s[-1], color=colour, alpha=0.12, linewidth=0)
         if case is not None and case.energy.loaded_power_w is not None:
             mean_w = case.energy.loaded_power_w
-            label = f"{case.title}: {mean_w} W"
+            label = f"{_label(case.title)}: {mean_w} W"
             axes.hlines(mean_w.value, at_s[0], at_s[-1], colour, "dashed", label=label)
     axes.plot([], [], color="0.5", label="idle")
     axes.set(
-        title=f"{run.meter.name}, {run.meter.kind}",
+        title=_label(f"{run.meter.name}, {run.meter.kind}"),
         xlabel="seconds",
         ylabel="power of what the meter covers, watts",
     )
@@ -71,7 +71,7 @@ def _power(axes: Axes, run: EnergyRun, readings: Sequence[Reading]) -> None:
 def _shares(axes: Axes, cases: Sequence[tuple[Case, Sequence[float]]]) -> None:
     for case, samples in cases:
         share = np.arange(1, len(samples) + 1) / len(samples)
-        axes.step(np.sort(samples), share, where="post", label=case.title, linewidth=1.3)
+        axes.step(np.sort(samples), share, where="post", label=_label(case.title), linewidth=1.3)
     axes.set(
         xlabel="inference, milliseconds", ylabel="share of runs that took no longer", ylim=(0, 1)
     )
@@ -92,3 +92,8 @@ def _law(axes: Axes, cases: Sequence[Case]) -> None:
     axes.set(xlabel="input, megapixels", ylabel="median inference, milliseconds")
     axes.grid(color="0.9", which="both")
     axes.legend()
+
+
+def _label(said: str) -> str:
+    """Text, where matplotlib would read formulas between dollar signs."""
+    return said.replace("$", r"\$")

@@ -2,21 +2,20 @@
 
 import argparse
 import base64
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
-from bench import energy_table
-from bench.conditions import heat
+from bench import energy_table, flags, tables
+from bench.conditions import BUSY_PERCENT, course
 from bench.published import LAIBACHER_2019
 from bench.run_file import Case, EnergyCase, EnergyRun, Run, read, read_inference, read_trace
 from bench.trace import Reading
 from edge_vessel.atomic import write_file
+from edge_vessel.command_line import Parser, path, printable
 from edge_vessel.errors import UsageError
 
 HEADER = (
@@ -50,12 +49,12 @@ def report(arguments: list[str]) -> int:
     """
     options = _parser().parse_args(arguments)
     found = []
-    for path in options.runs:
-        run = read(path)
-        trace = read_trace(path, run) if isinstance(run, EnergyRun) else []
-        found.append(Read(path, run, read_inference(path, run), trace))
+    for one in options.runs:
+        run = read(one)
+        trace = read_trace(one, run) if isinstance(run, EnergyRun) else []
+        found.append(Read(one, run, read_inference(one, run), trace))
     picture = _picture(found) if options.png or options.html else None
-    rows = [cells(one.run, case) for one in found for case in one.run.cases]
+    rows = [cells(each.run, case) for each in found for case in each.run.cases]
     if options.png and picture is not None:
         write_file(options.png, picture)
     if options.markdown:
@@ -68,7 +67,7 @@ def report(arguments: list[str]) -> int:
 
 def cells(run: Run, case: Case) -> list[str]:
     """A row under `HEADER`; what was not measured is said, never guessed."""
-    share = "unknown" if case.percent_of_peak is None else f"{case.percent_of_peak:.1f} %"
+    share = "unknown" if case.peak is None else f"{case.peak.percent:.1f} %"
     inference = case.stages.inference
     return [
         run.conditions.machine.cpu,
@@ -122,22 +121,25 @@ def conditions_line(one: Read) -> str:
     parts = [
         f"{found.machine.model}, {found.machine.os}, Linux {found.machine.kernel}",
         f"governor {', '.join(found.governors) or 'unknown'}",
-        f"load {found.load_before:.2f} to {found.load_after:.2f}",
-        f"others took {found.busy_percent:.0f} % of the cores before"
-        + (", measured all the same" if found.forced and found.busy_percent else ""),
-        heat(found),
+        course(found),
+        *(["measured all the same"] if found.forced and found.busy_percent > BUSY_PERCENT else []),
         f"slowed by {', '.join(found.throttle)}" if found.throttle else "not slowed",
         f"edge_vessel {found.versions.edge_vessel}, revision {found.git_revision or 'unknown'}",
         one.run.created,
     ]
-    return f"{one.path.name}: {'; '.join(parts)}"
+    return f"{printable(one.path.name)}: {'; '.join(parts)}"
 
 
 def markdown(found: Sequence[Read], rows: Sequence[Sequence[str]]) -> str:
     """The table, then `remarks`."""
     table = [list(HEADER), ["---"] * len(HEADER), *map(list, rows)]
-    lines = [f"| {' | '.join(cell.replace('|', ' ') for cell in row)} |" for row in table]
-    return "\n".join([*lines, "", *(f"- {said}" for said in remarks(found)), ""])
+    lines = [f"| {' | '.join(map(_escaped, row))} |" for row in table]
+    return "\n".join([*lines, "", *(f"- {_escaped(said)}" for said in remarks(found)), ""])
+
+
+def _escaped(said: str) -> str:
+    """Neither a tag, a link, code nor a cell of its own."""
+    return re.sub(r"([\\`<\[|])", r"\\\1", said)
 
 
 def html(found: Sequence[Read], rows: Sequence[Sequence[str]], picture: bytes) -> str:
@@ -173,12 +175,10 @@ def _picture(found: Sequence[Read]) -> bytes:
 
 
 def _print(found: Sequence[Read], rows: Sequence[Sequence[str]]) -> None:
-    table = Table(*HEADER)
+    table = tables.table("", *HEADER)
     for row in rows:
-        table.add_row(*row)
-    console = Console()
-    # A file or a pipe has no width: rich would squeeze the table into 80 columns.
-    (console if console.is_terminal else Console(width=240)).print(table)
+        tables.add(table, *row)
+    tables.show(table)
     if any(isinstance(one.run, EnergyRun) for one in found):
         sys.stdout.write(f"for comparison: {LAIBACHER_2019}\n")
     else:
@@ -188,9 +188,8 @@ def _print(found: Sequence[Read], rows: Sequence[Sequence[str]]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parse = argparse.ArgumentParser(prog="python -m bench report", description=__doc__)
-    parse.add_argument("runs", type=Path, nargs="+", metavar="RUN.json")
-    parse.add_argument("--markdown", type=Path, metavar="FILE")
-    parse.add_argument("--html", type=Path, metavar="FILE")
-    parse.add_argument("--png", type=Path, metavar="FILE")
+    parse = Parser(prog="python -m bench report", description=__doc__)
+    parse.add_argument("runs", type=path, nargs="+", metavar="RUN.json")
+    for flag in ("--markdown", "--html", "--png"):
+        parse.add_argument(flag, type=flags.output, metavar="FILE")
     return parse

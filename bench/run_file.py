@@ -3,28 +3,35 @@
 `schema/run.schema.json` is the contract; what is not in it is neither written nor read.
 """
 
-import csv
-import io
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from bench import trace
+from bench import csv_file, trace
 from bench.conditions import Conditions, Kind
+from bench.csv_file import CsvFile
 from bench.joules import Joules
 from bench.peak import Peak
+from bench.quantities import Count, Index, Length, NotNegative, Sha256, Size, Time
 from bench.samples import Latency
 from bench.trace import Reading
 from edge_vessel import json_reader
 from edge_vessel.atomic import write_file
+from edge_vessel.bounded_read import read_regular
 from edge_vessel.errors import UsageError
-from edge_vessel.json_reader import StrictJsonError
+from edge_vessel.json_reader import Range, StrictJsonError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+MOST_CASES = 1000
+MOST_CORES = 4096
+MOST_HZ, LEAST_HZ = 1000.0, 0.001
+_MOST_BYTES = 2**24
 STAGES = ("preprocess", "inference", "postprocess")
+_COLUMNS = ("case", *(f"{stage}_ms" for stage in STAGES))
 
 Samples = Sequence[Sequence[float]]
 """Every timed run in order, (runs, 3), milliseconds by `STAGES`."""
@@ -35,14 +42,14 @@ class Subject:
     """The artifact that was measured. `size_bytes` is of all its files, `input` (height, width)."""
 
     name: str
-    version: int
-    manifest_sha256: str
+    version: Count
+    manifest_sha256: Sha256
     trust: str
     engine: str
     precision: str
-    input: tuple[int, ...]
-    multiply_adds: int
-    size_bytes: int
+    input: Size
+    multiply_adds: Index
+    size_bytes: Count
 
 
 @dataclass(frozen=True)
@@ -64,38 +71,42 @@ class Stages:
 class Case:
     """One artifact with one number of threads on one image.
 
-    `title` tells it from the other cases of a run, and finds it again in another run. Effective
-    multiply-adds are the network's own over the median inference; `percent_of_peak` is None where
-    no peak is known. `image_size` is (height, width).
+    `key` tells it from the other cases of a run, and finds it again in another run, of another
+    machine too. Effective multiply-adds are the network's own over the median inference; `peak` is
+    None where none is known. `image_size` is (height, width).
     """
 
     title: str
     subject: Subject
-    threads: int
-    cores: tuple[int, ...]
+    threads: Count
+    cores: Annotated[tuple[Index, ...], Length(1, MOST_CORES)]
     image: str
-    image_size: tuple[int, ...]
-    warmup_s: float
-    load_ms: float
-    first_inference_ms: float
+    image_size: Size
+    warmup_s: NotNegative
+    load_ms: NotNegative
+    first_inference_ms: NotNegative
     stages: Stages
-    gmadds_per_s: float
+    gmadds_per_s: NotNegative
     peak: Peak | None
-    percent_of_peak: float | None
-    peak_rss_mb: float
+    peak_rss_mb: NotNegative
+
+    @property
+    def key(self) -> tuple[str, str, int, str]:
+        """Name and precision of the artifact, threads, image."""
+        return self.subject.name, self.subject.precision, self.threads, self.image
 
 
 @dataclass(frozen=True)
 class Run:
-    """What one command measured; `samples` names the CSV, None where none was written."""
+    """What one command measured; `samples` is the CSV, None where none was written."""
 
-    schema_version: int
+    schema_version: Count
     command: Literal["latency", "energy"]
     kind: Kind
-    created: str
+    created: Time
     conditions: Conditions
-    cases: tuple[Case, ...]
-    samples: str | None
+    cases: Annotated[tuple[Case, ...], Length(1, MOST_CASES)]
+    samples: CsvFile | None
 
 
 @dataclass(frozen=True)
@@ -112,22 +123,22 @@ class MeterUsed:
     name: str
     kind: Literal["measured", "estimated"]
     accuracy: str
-    asked_hz: float
+    asked_hz: Annotated[float, Range(LEAST_HZ, MOST_HZ)]
 
 
 @dataclass(frozen=True)
 class EnergyRun(Run):
     """`kind` is that of the times, `meter.kind` that of watts and joules.
 
-    `idle_s` and `duration_s` are the windows that were asked for; `trace` names the CSV of
+    `idle_s` and `duration_s` are the windows that were asked for; `trace` is the CSV of
     readings, None where none was written.
     """
 
-    cases: tuple[EnergyCase, ...]
+    cases: Annotated[tuple[EnergyCase, ...], Length(1, MOST_CASES)]
     meter: MeterUsed
-    idle_s: float
-    duration_s: float
-    trace: str | None
+    idle_s: NotNegative
+    duration_s: NotNegative
+    trace: CsvFile | None
 
 
 def now() -> str:
@@ -141,7 +152,7 @@ def text(run: Run) -> str:
 
 
 def write(
-    path: Path, run: Run, samples: Sequence[Samples], readings: list[Reading] | None = None
+    path: Path, run: Run, samples: Sequence[Samples], readings: Sequence[Reading] = ()
 ) -> None:
     """The CSVs first, so that no document names one that is not there.
 
@@ -154,19 +165,20 @@ def write(
     Raises:
         DeviceError: the disk.
     """
-    table = io.StringIO()
-    rows = csv.writer(table, lineterminator="\n")
-    rows.writerow(["case", *(f"{stage}_ms" for stage in STAGES)])
-    for number, case in enumerate(samples):
-        rows.writerows([number, *(f"{value:.4f}" for value in one)] for one in case)
-    beside = path.with_suffix(".samples.csv")
-    write_file(beside, table.getvalue().encode())
-    run = replace(run, samples=beside.name)
+    rows = (
+        [number, *(f"{value:.4f}" for value in one)]
+        for number, case in enumerate(samples)
+        for one in case
+    )
+    run = replace(run, samples=csv_file.write(_beside(path, "samples"), _COLUMNS, rows))
     if isinstance(run, EnergyRun):
-        traced = path.with_suffix(".trace.csv")
-        write_file(traced, trace.content(readings or []))
-        run = replace(run, trace=traced.name)
+        run = replace(run, trace=trace.write(_beside(path, "trace"), readings))
     write_file(path, text(run).encode())
+
+
+def _beside(path: Path, what: str) -> Path:
+    """Of the whole name: `a.json` and `a.txt` are two runs."""
+    return path.with_name(f"{path.name}.{what}.csv")
 
 
 def read(path: Path) -> Run:
@@ -175,20 +187,33 @@ def read(path: Path) -> Run:
     Raises:
         UsageError: the file is missing, or is no run of this schema.
     """
+    content = read_regular(path, _MOST_BYTES, UsageError, follow_symlinks=True)
     try:
-        document = json_reader.loads(path.read_bytes())
-        energy = isinstance(document, dict) and document.get("command") == "energy"
-        found = json_reader.build(EnergyRun if energy else Run, document)
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
+        document = json_reader.loads(content)
+        about = document if isinstance(document, dict) else {}
+        version = about.get("schema_version", SCHEMA_VERSION)
+        if version != SCHEMA_VERSION:
+            raise UsageError(
+                f"{path}: schema version {version!r:.20}; this bench reads {SCHEMA_VERSION}: "
+                "measure again"
+            )
+        found = json_reader.build(EnergyRun if about.get("command") == "energy" else Run, document)
     except StrictJsonError as error:
         raise UsageError(f"{path}: not a run of this version's bench: {error}") from error
-    if found.schema_version != SCHEMA_VERSION:
-        raise UsageError(
-            f"{path}: schema version {found.schema_version}; this bench reads {SCHEMA_VERSION}: "
-            "measure again"
-        )
+    refuse_twins(str(path), [(case.key, case.title) for case in found.cases])
     return found
+
+
+def refuse_twins(where: str, cases: Iterable[tuple[object, str]]) -> None:
+    """Raises UsageError where two cases, each a key and what to call it, have the same key."""
+    seen = set()
+    for key, title in cases:
+        if key in seen:
+            raise UsageError(
+                f"{where}: {title}: stands twice, by name, precision, threads and image; measure "
+                "them in runs of their own"
+            )
+        seen.add(key)
 
 
 def read_trace(path: Path, run: EnergyRun) -> list[Reading]:
@@ -197,7 +222,7 @@ def read_trace(path: Path, run: EnergyRun) -> list[Reading]:
     Raises:
         UsageError: the CSV is missing or holds something else.
     """
-    return trace.read(path.parent / Path(run.trace or "none").name)
+    return trace.read(path, run.trace)
 
 
 def read_inference(path: Path, run: Run) -> list[list[float]]:
@@ -206,17 +231,16 @@ def read_inference(path: Path, run: Run) -> list[list[float]]:
     Raises:
         UsageError: the CSV is missing or holds something else.
     """
-    beside = path.parent / Path(run.samples or "none").name
     found: list[list[float]] = [[] for _ in run.cases]
-    try:
-        with beside.open(newline="") as file:
-            for row in csv.DictReader(file):
-                found[int(row["case"])].append(float(row["inference_ms"]))
-    except OSError as error:
-        raise UsageError(f"{beside}: {error.strerror}: the samples of {path}") from error
-    except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise UsageError(f"{beside}: not the samples of {path}: {error!r}") from error
+    for row in csv_file.read(path, run.samples, _COLUMNS):
+        try:
+            number, times_ms = int(row[0]), [float(one) for one in row[1:]]
+        except ValueError:
+            number, times_ms = -1, []
+        if not (0 <= number < len(found) and all(0 < one < math.inf for one in times_ms)):
+            raise UsageError(f"{path}: its samples have no case and times in {row!r:.80}")
+        found[number].append(times_ms[STAGES.index("inference")])
     for case, one in zip(run.cases, found, strict=True):
-        if not one:
-            raise UsageError(f"{beside}: has no samples of {case.title}")
+        if {stage.count for stage in vars(case.stages).values()} != {len(one)}:
+            raise UsageError(f"{path}: {case.title}: {len(one)} samples are not as many as counted")
     return found

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.quantities import Count, NotNegative, Positive
+from edge_vessel.errors import UsageError
+
+LEAST_RUNS = 20  # for an interval
 _RESAMPLES = 2000
 
 
@@ -13,15 +17,15 @@ _RESAMPLES = 2000
 class Latency:
     """Milliseconds of `count` runs. Percentiles are interpolated linearly between samples."""
 
-    count: int
-    min_ms: float
-    mean_ms: float
-    p50_ms: float
-    p90_ms: float
-    p95_ms: float
-    p99_ms: float
-    max_ms: float
-    std_ms: float
+    count: Count
+    min_ms: Positive
+    mean_ms: Positive
+    p50_ms: Positive
+    p90_ms: Positive
+    p95_ms: Positive
+    p99_ms: Positive
+    max_ms: Positive
+    std_ms: NotNegative
 
     @classmethod
     def of(cls, samples_ms: Sequence[float]) -> "Latency":
@@ -49,8 +53,17 @@ def ratio(ours_ms: Sequence[float], theirs_ms: Sequence[float], seed: int = 0) -
 
     The interval is of the moving-block bootstrap (Künsch 1989), percentiles 2.5 and 97.5: runs that
     follow each other share the clock speed and whatever else the machine did, so that resampling
-    them one by one would make the interval too narrow.
+    them one by one would make the interval too narrow. It is of these runs of these processes: a
+    process started anew may lie elsewhere in memory and differ by more than the interval says.
+
+    Raises:
+        UsageError: fewer than `LEAST_RUNS` of either.
     """
+    if min(len(ours_ms), len(theirs_ms)) < LEAST_RUNS:
+        raise UsageError(
+            f"too few runs for an interval, {len(theirs_ms)} and {len(ours_ms)}: measure "
+            f"{LEAST_RUNS} or more of each"
+        )
     ours, theirs = (np.asarray(one, np.float64) for one in (ours_ms, theirs_ms))
     random = np.random.default_rng(seed)
     found = _medians(ours, random) / _medians(theirs, random)

@@ -20,8 +20,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench import flags
+from edge_vessel.atomic import write_file
+from edge_vessel.command_line import Parser, guarded
 from edge_vessel.engines.cores import available
-from edge_vessel.errors import EdgeVesselError, UsageError
+from edge_vessel.errors import UsageError
 from edge_vessel.preprocessing import normalise
 
 OURS = "edge_vessel"
@@ -35,7 +38,7 @@ PACKAGES = {"onnxruntime": "onnxruntime", "openvino": "openvino", "ncnn": "ncnn"
 
 def main(arguments: list[str] | None = None) -> int:
     """Prints a table, the artifact first; 2 for a wrong call."""
-    parse = argparse.ArgumentParser(prog="python -m bench.side_by_side", description=__doc__)
+    parse = Parser(prog="python -m bench.side_by_side", description=__doc__)
     parse.add_argument("artifact", type=Path, help="unsigned ones too: it is your own build")
     parse.add_argument("onnx", type=Path, help="the same network for the peers, float32 NCHW")
     parse.add_argument("--ncnn", type=Path, metavar="PARAM", help="the same as ncnn's .param")
@@ -48,19 +51,17 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parse.add_argument("--threads", type=int, default=1, metavar="N")
     parse.add_argument("--rounds", type=int, default=15, metavar="N")
-    parse.add_argument("--json", type=Path, metavar="FILE")
+    parse.add_argument("--json", type=flags.output, metavar="FILE")
     parse.add_argument("--child", help=argparse.SUPPRESS)
     options = parse.parse_args(arguments)
-    try:
-        if options.child:
-            return _serve(options)
-        report = compare(options)
-    except EdgeVesselError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return error.exit_code
+    return guarded(lambda: _serve(options) if options.child else _run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
+    report = compare(options)
     sys.stdout.write(_table(report))
     if options.json:
-        options.json.write_text(json.dumps(report, indent=1) + "\n")
+        write_file(options.json, (json.dumps(report, indent=1) + "\n").encode())
     return 0
 
 
@@ -122,8 +123,6 @@ def _check(options: argparse.Namespace) -> None:
     """Raises UsageError for what could not be measured, before anything is."""
     if options.rounds < 1:
         raise UsageError(f"rounds {options.rounds}: at least 1")
-    if options.json is not None and not options.json.parent.is_dir():
-        raise UsageError(f"--json {options.json}: no such folder")
     if len(set(options.also)) < len(options.also):
         raise UsageError("--also: an artifact is given twice")
     if not options.onnx.is_file():

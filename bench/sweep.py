@@ -13,14 +13,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
-from bench import run_file
+from bench import flags, run_file, tables
 from bench.cost_law import cost_law
 from bench.latency import latency
+from bench.latency import parser as latency_parser
 from bench.run_file import Case
+from edge_vessel.command_line import Parser, path
 from edge_vessel.errors import EdgeVesselError, UsageError
+
+_COLUMNS = ("input", "Mpx", "ms", "ms a Mpx", "GMAdd/s", "memory MB", "MB a Mpx")
 
 
 def sweep(arguments: list[str]) -> int:
@@ -34,6 +36,8 @@ def sweep(arguments: list[str]) -> int:
     for flag in ("--allow-unsigned", "--trusted-key", "--json"):
         if flag in rest:
             raise UsageError(f"{flag}: not for sweep, which builds its artifacts itself")
+    # Wrong options are said before anything is built.
+    latency_parser().parse_args(rest)
     with tempfile.TemporaryDirectory() as folder:
         built = [_build(options, size, Path(folder)) for size in options.sizes]
         output = options.output or Path(folder) / "run.json"
@@ -64,9 +68,8 @@ def _build(options: argparse.Namespace, size: int, folder: Path) -> Path:
 def _print(cases: Sequence[Case]) -> None:
     for threads in sorted({case.threads for case in cases}):
         chosen = [case for case in cases if case.threads == threads]
-        table = Table(title=f"{threads} thread{'s' if threads > 1 else ''}; inference, median")
-        for name in ("input", "Mpx", "ms", "ms a Mpx", "GMAdd/s", "memory MB", "MB a Mpx"):
-            table.add_column(name, justify="right")
+        title = f"{threads} thread{'s' if threads > 1 else ''}; inference, median"
+        table = tables.table(title, *_COLUMNS, right=len(_COLUMNS))
         smallest = min(chosen, key=lambda case: float(np.prod(case.subject.input)))
         for case in chosen:
             height, width = case.subject.input
@@ -75,7 +78,8 @@ def _print(cases: Sequence[Case]) -> None:
                 least = float(np.prod(smallest.subject.input)) / 1e6
                 more = f"{(case.peak_rss_mb - smallest.peak_rss_mb) / (pixels - least):.0f}"
             median_ms = case.stages.inference.p50_ms
-            table.add_row(
+            tables.add(
+                table,
                 f"{width}x{height}",
                 f"{pixels:.3f}",
                 f"{median_ms:.1f}",
@@ -84,8 +88,7 @@ def _print(cases: Sequence[Case]) -> None:
                 f"{case.peak_rss_mb:.0f}",
                 more,
             )
-        console = Console()
-        (console if console.is_terminal else Console(width=120)).print(table)
+        tables.show(table)
         at, power = cost_law(chosen)
         sys.stdout.write(
             f"{at:.1f} ms at a megapixel, growing with its power {power:.2f} (1 is linear)\n"
@@ -104,17 +107,17 @@ def _sizes(text: str) -> list[int]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parse = argparse.ArgumentParser(
+    parse = Parser(
         prog="python -m bench sweep",
         description=__doc__,
         epilog="further options: those of bench latency",
         allow_abbrev=False,
     )
-    parse.add_argument("checkpoint", type=Path, help="of train fit")
+    parse.add_argument("checkpoint", type=path, help="of train fit")
     parse.add_argument("--sizes", type=_sizes, default=[256, 544, 960, 1440], metavar="PX,PX")
-    parse.add_argument("--evaluation", type=Path, required=True, metavar="JSON")
-    parse.add_argument("--golden", type=Path, required=True, metavar="IMAGE")
-    parse.add_argument("--image", type=Path, metavar="FILE", help="default: the golden one")
+    parse.add_argument("--evaluation", type=path, required=True, metavar="JSON")
+    parse.add_argument("--golden", type=path, required=True, metavar="IMAGE")
+    parse.add_argument("--image", type=path, metavar="FILE", help="default: the golden one")
     parse.add_argument("--target", metavar="NAME", help="native code in place of ONNX")
-    parse.add_argument("--output", type=Path, metavar="JSON")
+    parse.add_argument("--output", type=flags.output, metavar="JSON")
     return parse

@@ -1,10 +1,12 @@
 """The course of the power: every reading of a meter, with the window that it was taken in."""
 
-import csv
-import io
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench import csv_file
+from bench.csv_file import CsvFile
 from edge_vessel.errors import UsageError
 from edge_vessel.meters import Meter, Sample
 
@@ -54,28 +56,25 @@ class TracedMeter(Meter):
         self._meter.close()
 
 
-def content(readings: list[Reading]) -> bytes:
-    """CSV."""
-    table = io.StringIO()
-    rows = csv.writer(table, lineterminator="\n")
-    rows.writerow(_COLUMNS)
-    rows.writerows((f"{one.at_s:.4f}", f"{one.power_w:.5f}", one.window) for one in readings)
-    return table.getvalue().encode()
+def write(path: Path, readings: Iterable[Reading]) -> CsvFile:
+    """Raises DeviceError for the disk."""
+    rows = ((f"{one.at_s:.4f}", f"{one.power_w:.5f}", one.window) for one in readings)
+    return csv_file.write(path, _COLUMNS, rows)
 
 
-def read(path: Path) -> list[Reading]:
-    """What `content` made.
+def read(run: Path, named: CsvFile | None) -> list[Reading]:
+    """What `write` wrote beside `run`.
 
     Raises:
         UsageError: the file is missing or holds something else.
     """
-    try:
-        with path.open(newline="") as file:
-            return [
-                Reading(float(row["time_s"]), float(row["power_w"]), row["window"])
-                for row in csv.DictReader(file)
-            ]
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}: the power trace of a run") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path}: no power trace: {error!r}") from error
+    found = []
+    for row in csv_file.read(run, named, _COLUMNS):
+        try:
+            at_s, power_w = map(float, row[:2])
+        except ValueError:
+            at_s = power_w = math.nan
+        if not (math.isfinite(at_s) and math.isfinite(power_w) and row[2].isprintable()):
+            raise UsageError(f"{run}: its power trace has no readings in {row!r:.80}")
+        found.append(Reading(at_s, power_w, row[2]))
+    return found

@@ -7,6 +7,9 @@ import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from edge_vessel.json_reader import Range
 
 # MIDR part numbers: the kernel's arch/arm64/include/asm/cputype.h.
 _ARM_PARTS = {
@@ -46,11 +49,11 @@ _PLAUSIBLE_C = (-40.0, 150.0)
 class Core:
     """One processor as Linux counts them; None where the kernel does not say."""
 
-    index: int
+    index: Annotated[int, Range(0, 10**15)]
     part: str
-    cluster: int | None
-    min_mhz: float | None
-    max_mhz: float | None
+    cluster: Annotated[int, Range(0, 10**15)] | None
+    min_mhz: Annotated[float, Range(0, 1e12)] | None
+    max_mhz: Annotated[float, Range(0, 1e12)] | None
     governor: str | None
 
 

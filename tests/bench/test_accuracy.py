@@ -39,7 +39,7 @@ def test_the_artifact_gives_what_the_checkpoint_gives(data: Path, tmp_path: Path
         (["none"], 2, "none: no such artifact"),
         (["--dataset", "stare"], 2, "unknown data set 'stare'"),
         (["--checkpoint", "none.ckpt"], 2, "none.ckpt: no such checkpoint"),
-        (["--photographs", "0"], 2, "--photographs 0: 1 or more"),
+        (["--photographs", "0"], 2, "--photographs: '0': a whole number from 1"),
         ([SMALL, SMALL], 2, "a stage stands twice"),
     ],
 )

@@ -80,8 +80,9 @@ def test_three_sizes_bring_a_law(run_path: Path) -> None:
     ("content", "says"),
     [
         (None, "No such file"),
+        ("", "is not JSON"),
         ("[]", "not a run of this version's bench: the document"),
-        ('{"schema_version": 1}', "command: is missing"),
+        ('{"schema_version": 2}', "command: is missing"),
     ],
 )
 def test_what_is_no_run_is_one_line(tmp_path: Path, content: str | None, says: str) -> None:

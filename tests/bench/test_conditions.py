@@ -23,7 +23,9 @@ def _hot(celsius: float) -> Board:
 
 
 def _begin(board: Board, busy: float = 0.0, force: bool = False, cooldown_s: float = 0.0, **more):
-    return conditions.begin(force, cooldown_s, board, busy=lambda: busy, **more)
+    return conditions.begin(
+        force, cooldown_s, board, [0], busy=lambda: [busy] * len(board.cores), **more
+    )
 
 
 def test_a_busy_machine_is_refused_unless_forced() -> None:
@@ -32,6 +34,21 @@ def test_a_busy_machine_is_refused_unless_forced() -> None:
     found = _begin(RK3399, busy=60.0, force=True)
     assert (found.busy_percent, found.forced) == (60.0, True)
     assert found.governors == ("ondemand",)
+
+
+@pytest.mark.parametrize(
+    ("taken", "busy_percent"),
+    [
+        ([0, 0, 0, 0, 90, 0], 90.0),
+        ([60, 0, 0, 0, 0, 0], 10.0),
+        ([0, 0, 0, 0, 10, 20], 20.0),
+        ([90, 90, 90, 90, 0, 0], 60.0),
+    ],
+    ids=["one hogs a core in use", "another core", "the busiest", "all others"],
+)
+def test_the_busiest_core_in_use_counts(taken: list[float], busy_percent: float) -> None:
+    found = conditions.begin(True, 0.0, RK3399, [4, 5], busy=lambda: taken)
+    assert found.busy_percent == busy_percent
 
 
 def test_a_hot_board_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,16 +120,22 @@ def test_cores_of_one_kind_have_no_big_ones() -> None:
 
 
 def test_peak_is_of_the_fastest_cores_in_use() -> None:
-    found = find_peak(RK3399, [4, 5], 1)
+    found = find_peak(RK3399, [4, 5], 1, "fp32", 3.6)
     assert found is not None
-    assert found.gmadds_per_s == pytest.approx(4 * 1.8)
-    assert found.source == "1 of Cortex-A72 at 1800 MHz, data sheet"
-    mixed = find_peak(RK3399, range(6), 3)
+    assert (found.gmadds_per_s, found.percent) == (pytest.approx(4 * 1.8), 50.0)
+    assert found.source == "1 of Cortex-A72 at 1800 MHz, what they begin in a cycle"
+    mixed = find_peak(RK3399, range(6), 3, "fp32", 1.0)
     assert mixed is not None
     assert mixed.gmadds_per_s == pytest.approx(4 * (1.8 + 1.8 + 1.416))
-    unknown = replace(RK3399, cores=(replace(BIG[0], part="Cortex-X9"),))
-    assert find_peak(unknown, [4], 1) is None
-    assert find_peak(replace(RK3399, cores=(replace(BIG[0], max_mhz=None),)), [4], 1) is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "precision"),
+    [({}, "int8"), ({}, "fp16"), ({"part": "Cortex-X9"}, "fp32"), ({"max_mhz": None}, "fp32")],
+)
+def test_no_peak_of_what_is_not_known(changed: dict, precision: str) -> None:
+    board = replace(RK3399, cores=(replace(BIG[0], **changed),))
+    assert find_peak(board, [4], 1, precision, 1.0) is None
 
 
 def test_this_machine_can_be_told(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Energy of real artifacts in real processes, by a meter over HTTP on loopback."""
 
 import csv
+import hashlib
 import json
 from pathlib import Path
 
@@ -81,7 +82,7 @@ def test_watts_and_joules_with_their_errors(run_path: Path) -> None:
 
 def test_the_trace_names_every_window(run_path: Path) -> None:
     document = json.loads(run_path.read_text())
-    with (run_path.parent / document["trace"]).open() as file:
+    with (run_path.parent / document["trace"]["file"]).open() as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["time_s", "power_w", "window"]
     times = [float(row["time_s"]) for row in rows]
@@ -151,9 +152,10 @@ def test_energy_belongs_to_runs_of_energy(run_path: Path, tmp_path: Path, change
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (None, "run.trace.csv: No such file or directory: the power trace of a run"),
-        ("time_s,power_w\n1,2\n", "run.trace.csv: no power trace: KeyError('window')"),
-        ("time_s,power_w,window\n1,many,idle 0\n", "could not convert"),
+        (None, "run.json.trace.csv: cannot be read: No such file or directory"),
+        ("time_s,power_w\n1,2\n", "run.json.trace.csv: line 1: not time_s,power_w,window"),
+        ("time_s,power_w,window\n1,many,idle 0\n", "no readings in ['1', 'many', 'idle 0']"),
+        ("time_s,power_w,window\n1,nan,idle 0\n", "no readings in ['1', 'nan', 'idle 0']"),
     ],
 )
 def test_a_damaged_trace_is_one_line(
@@ -161,10 +163,13 @@ def test_a_damaged_trace_is_one_line(
 ) -> None:
     for path in run_path.parent.glob("run.*"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    trace = tmp_path / "run.trace.csv"
+    trace, path = tmp_path / "run.json.trace.csv", tmp_path / "run.json"
     trace.unlink()
     if content is not None:
         trace.write_text(content)
+        document = json.loads(path.read_text())
+        document["trace"]["sha256"] = hashlib.sha256(content.encode()).hexdigest()
+        path.write_text(json.dumps(document))
     done = python("-m", "bench", "report", tmp_path / "run.json")
     assert done.returncode == 2
     assert says in done.stderr
@@ -215,9 +220,11 @@ def test_drift_is_told(tmp_path: Path) -> None:
     [
         (["--duration", "5"], 2, "--duration 5: 30 s or more, or a short window all the same"),
         (["--idle", "5"], 2, "--idle 5: 30 s or more"),
-        (["--duration", "nan"], 2, "--duration nan: 0 s or more"),
-        (["--idle", "-1", "--force"], 2, "--idle -1.0: 0 s or more"),
-        (["--meter-rate", "0"], 2, "--meter-rate 0: up to 1000 Hz"),
+        (["--duration", "nan"], 2, "--duration: 'nan': seconds from 0 to"),
+        (["--idle", "-1", "--force"], 2, "--idle: '-1': seconds from 0 to"),
+        (["--idle", "1e300"], 2, "--idle: '1e300': seconds from 0 to"),
+        (["--meter-rate", "0"], 2, "--meter-rate: '0': Hz from 0.001 to 1000"),
+        (["--meter-rate", "nan"], 2, "--meter-rate: 'nan': Hz from"),
         (["--meter", "ina226"], 2, "--meter 'ina226': unknown; choose from auto"),
         (["--meter", "none"], 3, "no meter: switched off by --meter none; attach one, such as"),
         (["--meter", "hwmon:no-such-chip"], 3, "attach one, such as an INA226"),

@@ -1,5 +1,6 @@
 """Latency of real artifacts in real processes, its file, and what is made of two of them."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -8,11 +9,12 @@ import pytest
 from artifact_folders import ROOT, python, write
 
 SCHEMA = json.loads((ROOT / "bench" / "schema" / "run.schema.json").read_text())
+HEAD = "case,preprocess_ms,inference_ms,postprocess_ms"
 TINY = ["--allow-unsigned", "--image", ROOT / "samples" / "chase_db1_07L.jpg"]
 
 
 def _latency(*arguments: str | Path):
-    return python("-m", "bench", "latency", *arguments, "--force", "--warmup", "0")
+    return python("-m", "bench", "latency", "--force", "--warmup", "0", *arguments)
 
 
 def _check(document: dict) -> None:
@@ -35,8 +37,8 @@ def test_the_default_artifact_with_every_condition(tmp_path: Path, samples: Path
     assert case["peak_rss_mb"] > 40
     rate = case["subject"]["multiply_adds"] / 1e6 / case["stages"]["inference"]["p50_ms"]
     assert case["gmadds_per_s"] == pytest.approx(rate, rel=1e-3)
-    lines = (tmp_path / document["samples"]).read_text().splitlines()
-    assert lines[0] == "case,preprocess_ms,inference_ms,postprocess_ms"
+    lines = (tmp_path / document["samples"]["file"]).read_text().splitlines()
+    assert lines[0] == HEAD
     assert len(lines) == 4
     assert case["title"] in done.stdout
 
@@ -49,8 +51,8 @@ def test_several_cases_take_turns_and_compare(tmp_path: Path) -> None:
     document = json.loads(done.stdout)
     _check(document)
     assert [case["threads"] for case in document["cases"]] == [1, 2]
-    assert {case["stages"]["total"]["count"] for case in document["cases"]} == {55}, (
-        "5 rounds of 11"
+    assert {case["stages"]["total"]["count"] for case in document["cases"]} == {52}, (
+        "in five rounds"
     )
     assert document["samples"] is None
     done = python("-m", "bench", "compare", both, both, "--json")
@@ -67,17 +69,26 @@ def run(tmp_path: Path) -> Path:
     return path
 
 
-def _samples(path: Path, middle_ms: float) -> None:
-    rows = "".join(f"0,1,{middle_ms * (1 + 0.01 * (n % 5)):.4f},1\n" for n in range(40))
-    path.with_suffix(".samples.csv").write_text(
-        f"case,preprocess_ms,inference_ms,postprocess_ms\n{rows}"
-    )
+def _samples(path: Path, middle_ms: float, runs: int = 40) -> None:
+    rows = [f"0,1,{middle_ms * (1 + 0.01 * (n % 5)):.4f},1" for n in range(runs)]
+    _csv(path, "\n".join([HEAD, *rows, ""]))
+
+
+def _csv(run: Path, content: str, count: int | None = None) -> None:
+    """In the place of a run's samples, with its hash and count in the document."""
+    document = json.loads(run.read_text())
+    named = document["samples"]
+    named["sha256"] = hashlib.sha256(content.encode()).hexdigest()
+    for stage in document["cases"][0]["stages"].values():
+        stage["count"] = content.count("\n") - 1 if count is None else count
+    run.write_text(json.dumps(document))
+    (run.parent / named["file"]).write_text(content)
 
 
 def _changed(run: Path, name: str, middle_ms: float, **machine: str) -> Path:
     path = run.parent / name
     document = json.loads(run.read_text())
-    document["samples"] = path.with_suffix(".samples.csv").name
+    document["samples"]["file"] = f"{name}.samples.csv"
     document["conditions"]["machine"] |= machine
     path.write_text(json.dumps(document))
     _samples(path, middle_ms)
@@ -114,10 +125,10 @@ def test_damaged_runs_are_one_line(run: Path) -> None:
         assert says in done.stderr
         assert done.stderr.count("\n") == 1
 
-    samples = run.with_suffix(".samples.csv")
+    samples = run.parent / "a.json.samples.csv"
     whole = samples.read_text()
-    samples.write_text(whole.splitlines()[0] + "\n")
-    fails("has no samples of tiny-16")
+    samples.write_text(whole.replace(",1\n", ",2\n", 1))
+    fails("a.json.samples.csv: is not the file that was written with")
     samples.unlink()
     fails("No such file")
     samples.write_text(whole)
@@ -129,12 +140,48 @@ def test_damaged_runs_are_one_line(run: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("0,1,nan,1", "no case and times in ['0', '1', 'nan', '1']"),
+        ("0,1,inf,1", "'inf'"),
+        ("0,1,0,1", "'0', '1', '0'"),
+        ("0,1,-2,1", "'-2'"),
+        ("-1,1,2,1", "'-1', '1', '2'"),
+        ("1,1,2,1", "no case"),
+        (f"{'9' * 5000},1,2,1", "no case"),
+        ("0,1,2", "a.json.samples.csv: line 42: not case,preprocess_ms"),
+        (f"0,1,{'9' * 200_000},1", "a.json.samples.csv: is no CSV: field larger"),
+    ],
+)
+def test_samples_that_are_none_are_one_line(run: Path, line: str, says: str) -> None:
+    whole = (run.parent / "a.json.samples.csv").read_text()
+    _csv(run, f"{whole}{line}\n")
+    done = python("-m", "bench", "compare", run, run)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert says in done.stderr
+
+
+def test_samples_are_as_many_as_the_document_counts(run: Path) -> None:
+    _csv(run, (run.parent / "a.json.samples.csv").read_text(), count=41)
+    done = python("-m", "bench", "compare", run, run)
+    assert done.returncode == 2
+    assert "40 samples are not as many as counted" in done.stderr
+
+
+@pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
         (["--threads", "99"], 2, "--threads 99: from 1 to"),
         (["--threads", "two"], 2, "such as 2, or 1,2,4"),
-        (["--runs", "0"], 2, "--runs 0: 1 or more"),
-        (["--duration", "-1"], 2, "--duration -1.0: 0 s or more"),
+        (["--runs", "0"], 2, "--runs: '0': a whole number from 1"),
+        (["--duration", "-1"], 2, "--duration: '-1': seconds from 0 to"),
+        (["--duration", "nan"], 2, "--duration: 'nan': seconds from 0 to"),
+        (["--warmup", "inf"], 2, "--warmup: 'inf': seconds from 0 to"),
+        (["--cooldown", "nan"], 2, "--cooldown: 'nan': seconds from 0 to"),
+        (["--output", ""], 2, "--output: empty: name a path"),
+        (["--output", "tests"], 2, "--output: tests: is a folder: name a file"),
+        (["--output", "/dev/null"], 2, "--output: /dev/null: is not a regular file"),
+        (["m2unet-fundus-544", "m2unet-fundus-544"], 2, "m2unet-fundus-544 fp32, 2 threads"),
         (["--cores", "99"], 2, "core 99 is not one"),
         (["--image", "none.jpg"], 2, "none.jpg"),
         (["--image", "README.md"], 2, "README.md: not an image"),

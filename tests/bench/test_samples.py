@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from bench.samples import Latency, ratio
+from edge_vessel.errors import UsageError
 
 
 def test_percentiles_are_numpys_and_the_extremes_are_exact() -> None:
@@ -37,5 +38,11 @@ def test_runs_that_share_a_slow_phase_widen_the_interval() -> None:
     assert wide.high - wide.low > 2 * (narrow.high - narrow.low)
 
 
-def test_one_sample_has_a_ratio_without_width() -> None:
-    assert str(ratio([2.0], [4.0])) == "0.500 (0.500 to 0.500)"
+@pytest.mark.parametrize(("ours", "theirs"), [(1, 1), (19, 40), (40, 19)])
+def test_few_samples_have_no_interval(ours: int, theirs: int) -> None:
+    with pytest.raises(UsageError, match=f"too few runs for an interval, {theirs} and {ours}: "):
+        ratio([2.0] * ours, [4.0] * theirs)
+
+
+def test_samples_all_alike_have_one_without_width() -> None:
+    assert str(ratio([2.0] * 20, [4.0] * 20)) == "0.500 (0.500 to 0.500)"

@@ -37,7 +37,7 @@ def test_two_sizes_and_their_law(tmp_path: Path) -> None:
         (["--sizes", "a,b"], "such as 256,544,960"),
         (["--sizes", "100,200"], "must be a multiple of 16"),
         (["--allow-unsigned"], "--allow-unsigned: not for sweep"),
-        (["--sizes", "64,96", "--runs", "0"], "--runs 0: 1 or more"),
+        (["--sizes", "64,96", "--runs", "0"], "--runs: '0': a whole number from 1"),
     ],
 )
 def test_wrong_calls_are_one_line(arguments: list[str], says: str) -> None:
