@@ -105,8 +105,9 @@ class Worker:
             self._process.kill()
 
         timer = threading.Timer(limit_s, give_up)
-        timer.start()
+        timer.daemon = True  # an interrupt may come before it can be cancelled
         try:
+            timer.start()
             line = self._process.stdout.readline() if self._process.stdout else ""
         finally:
             timer.cancel()
