@@ -243,7 +243,7 @@ def test_a_network_takes_no_less_than_its_multiply_adds(meter: EstimateMeter) ->
     size = square(160)
     checkpoint = REPOSITORY / "train" / "weights" / "m2unet_drive.ckpt"
     report = REPOSITORY / "train" / "results" / "m2unet_drive.json"
-    content, _ = rewrite.apply(from_checkpoint(checkpoint, size, report).content)
+    content, _ = rewrite.apply(from_checkpoint(checkpoint, size, [report]).content)
     steps = plan(onnx.load_from_string(content), SCALE, OFFSET, bytes_in=True)
     functions = {
         name.name_hint: function
