@@ -83,7 +83,7 @@ def test_it_computes_nearly_the_same_and_always_the_same() -> None:
 
 
 def _saturates() -> bool:
-    """x86 without VNNI adds pairs of 8-bit products in 16 bits, which weights of all 8 bits fill."""
+    """x86 without VNNI adds pairs of 8-bit products in 16 bits, which 8-bit weights can fill."""
     flags = Path("/proc/cpuinfo").read_text()
     return platform.machine() == "x86_64" and re.search("avx512_vnni|avx_vnni", flags) is None
 
