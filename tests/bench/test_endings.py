@@ -63,9 +63,11 @@ def test_a_full_disk_is_the_machines_fault(run: Path, command: list[str]) -> Non
 
 
 def test_an_interrupt_leaves_no_traceback(tmp_path: Path) -> None:
+    # Started in the background of a shell, as CI may be, pytest itself would pass on "ignore".
     process = _start(
-        "latency", write(tmp_path / "tiny"), *TINY, "--duration", "600", stdout=subprocess.PIPE
-    )
+        "latency", write(tmp_path / "tiny"), *TINY, "--duration", "600", stdout=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     _wait(lambda: bool(children.read_text()))
     found = children.read_text().split()
