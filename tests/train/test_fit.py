@@ -25,6 +25,7 @@ pytestmark = [pytest.mark.data, pytest.mark.slow, pytest.mark.timeout(900)]
 
 CONFIG = Path("train/configs/m2unet_drive.yaml")
 SMALL = ["--data.validation=18", "--data.batch_size=1", "--trainer.enable_progress_bar=false"]
+SMALL += ["--trainer.precision=32-true"]  # not every processor has bfloat16
 
 
 def _command(data: Path, output: Path, *more: str) -> list[str]:
