@@ -20,7 +20,7 @@ from bench.latency import latency
 from bench.latency import parser as latency_parser
 from bench.run_file import Case
 from edge_vessel.command_line import Parser, path
-from edge_vessel.errors import EdgeVesselError, UsageError
+from edge_vessel.errors import UsageError, kind_of
 
 _COLUMNS = ("input", "Mpx", "ms", "ms a Mpx", "GMAdd/s", "memory MB", "MB a Mpx")
 
@@ -59,9 +59,7 @@ def _build(options: argparse.Namespace, size: int, folder: Path) -> Path:
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["python -m compile failed"])[-1]
-        kinds = EdgeVesselError.__subclasses__()
-        kind = next((one for one in kinds if one.exit_code == done.returncode), UsageError)
-        raise kind(said.removeprefix("error: "))
+        raise kind_of(done.returncode)(said.removeprefix("error: "))
     return output
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from edge_vessel.command_line import printable, say_error
-from edge_vessel.errors import DeviceError, EdgeVesselError, UsageError
+from edge_vessel.errors import DeviceError, EdgeVesselError, UsageError, kind_of
 
 PATIENCE_S = 600.0  # above what was asked for; an emulated board loads for minutes
 _SLOWER = 10.0  # than the first run no run is
@@ -128,8 +128,7 @@ class Worker:
         said = self._said.read().decode(errors="replace").strip().splitlines()
         faults = [line.removeprefix("error: ") for line in said if line.startswith("error: ")]
         reason = [f"ended with exit code {code}", *said[-1:], *faults[-1:]][-1]
-        kinds = {kind.exit_code: kind for kind in EdgeVesselError.__subclasses__()}
-        return kinds.get(code, DeviceError)(reason)
+        return kind_of(code)(reason)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -23,3 +23,9 @@ class ArtifactError(EdgeVesselError):
     """The artifact is damaged, unsigned, untrusted or made for another machine."""
 
     exit_code = 4
+
+
+def kind_of(exit_code: int) -> type[EdgeVesselError]:
+    """The error that a process of ours ended with; DeviceError where the code is none of theirs."""
+    kinds = (UsageError, DeviceError, ArtifactError)
+    return next((kind for kind in kinds if kind.exit_code == exit_code), DeviceError)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from needs import unavailable
 
 from train.__main__ import main
 from train.crops import CropOptions
@@ -220,7 +221,7 @@ def test_a_full_disk_is_one_line(data, tmp_path):
     config.write_text(SMALL_CONFIG)
     mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "none", str(disk)]
     if subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("mounting a small file system takes root")
+        unavailable("mounting a small file system takes root")
     try:
         command = [sys.executable, "-W", "ignore", "-m", "train", "fit", "--config", str(config)]
         failed = _run([*command, "--data", str(data), "--output", str(disk / "run")])
