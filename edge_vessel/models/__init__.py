@@ -1,6 +1,6 @@
 """The artifacts inside the package, each pinned by the hash of its manifest.
 
-One network at two sizes: the default sees fine vessels, the other takes a third of the multiply-adds.
+One network at two sizes: the default sees fine vessels, the other needs a third of the work.
 """
 
 from pathlib import Path
