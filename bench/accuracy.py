@@ -8,38 +8,39 @@ Needs the workstation's packages: pip install -e '.[train]'.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from functools import reduce
 from operator import add
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import flags, run_file, tables
+from bench import accuracy_table, conditions, document, flags, run_file
+from bench.accuracy_file import SCHEMA_VERSION, AccuracyRun, Line, PixelScores
 from bench.progress import shown
+from bench.subject import Subject
 from edge_vessel import models, signing
 from edge_vessel.artifact import Artifact, open_artifact
 from edge_vessel.atomic import write_file
+from edge_vessel.board import read_board
 from edge_vessel.command_line import Parser, add_trust_flags, path, whole_number
 from edge_vessel.engines import Engine
+from edge_vessel.engines.cores import available
 from edge_vessel.errors import UsageError
 from edge_vessel.segmenter import Segmenter
 from train import data as registry
 from train.data.dataset import Record, load
 from train.data.root import data_root
 from train.histogram import Histogram
-from train.metrics import Prediction, Scores, score
+from train.metrics import Prediction, score
 from train.models.checkpoint import load_checkpoint
 from train.predict import torch_predictor
 from train.protocol import FIELD_OF_VIEW, FULL_FRAME, count
 
 TORCH = "torch"
-_TITLE = "test photographs, pooled, each artifact's own threshold; measured"
 
 
 class TorchEngine:
@@ -58,27 +59,10 @@ class TorchEngine:
         return self._predict(image)
 
 
-@dataclass(frozen=True)
-class Line:
-    """Pooled over a data set's test photographs, pixels of no fundus counting as background.
-
-    Differences are of probabilities, from the first stage, over all pixels; None for itself.
-    """
-
-    stage: str
-    dataset: str
-    region: str
-    photographs: int
-    without_fundus: int
-    threshold: float
-    scores: Scores
-    largest_difference: float | None
-    mean_difference: float | None
-
-
 @dataclass
 class _Stage:
     name: str
+    artifact: str | None
     segmenter: Segmenter
     counted: dict[str, Histogram]
     without_fundus: int = 0
@@ -105,24 +89,36 @@ def accuracy(arguments: list[str]) -> int:
     ]
     if len({one.manifest.input for one in artifacts}) > 1:
         sys.stderr.write("note: inputs of several sizes: differences are not rounding alone\n")
+    board = read_board()
+    # What else the machine does costs time, not accuracy.
+    before = conditions.begin(True, 0.0, board, available())
     lines: list[Line] = []
     for dataset in datasets:
         stages = _stages(artifacts, options.checkpoint)
         records = dataset.records(root, "test")[: options.photographs]
         lines += _measure(dataset.name, records, stages)
-    document = {
-        "kind": "measured",
-        "created": run_file.now(),
-        "artifacts": {one.manifest.name: one.manifest_sha256 for one in artifacts},
-        "lines": [asdict(line) for line in lines],
-    }
+    after = read_board()
+    run = AccuracyRun(
+        SCHEMA_VERSION,
+        "accuracy",
+        conditions.kind_of(after),
+        run_file.now(),
+        conditions.end(before, after),
+        tuple(_subject(one) for one in artifacts),
+        tuple(lines),
+    )
     if options.output is not None:
-        write_file(options.output, (json.dumps(document, indent=1) + "\n").encode())
+        write_file(options.output, document.text(run).encode())
     if options.json:
-        sys.stdout.write(json.dumps(document, indent=1) + "\n")
+        sys.stdout.write(document.text(run))
     else:
-        _print(lines)
+        accuracy_table.show(run)
     return 0
+
+
+def _subject(artifact: Artifact) -> Subject:
+    engine = artifact.manifest.engine
+    return Subject.of(artifact, f"{engine.name} {engine.version}")
 
 
 def _stages(artifacts: Sequence[Artifact], checkpoint: Path | None) -> list[_Stage]:
@@ -141,7 +137,13 @@ def _stages(artifacts: Sequence[Artifact], checkpoint: Path | None) -> list[_Sta
     if len(set(names)) < len(names):
         raise UsageError(f"a stage stands twice: {', '.join(names)}; give each artifact once")
     return [
-        _Stage(name, Segmenter(artifact, engine=engine), {}) for name, artifact, engine in engines
+        _Stage(
+            name,
+            artifact.manifest.name if engine is None else None,
+            Segmenter(artifact, engine=engine),
+            {},
+        )
+        for name, artifact, engine in engines
     ]
 
 
@@ -153,15 +155,21 @@ def _measure(name: str, records: Sequence[Record], stages: Sequence[_Stage]) -> 
             first = stage is stages[0]
             yield Line(
                 stage.name,
+                stage.artifact,
                 name,
                 region,
                 len(records),
                 stage.without_fundus,
                 stage.segmenter.threshold,
-                score(histogram, stage.segmenter.threshold),
+                _scores(histogram, stage.segmenter.threshold),
                 None if first else stage.largest,
                 None if first else stage.summed / stage.pixels,
             )
+
+
+def _scores(histogram: Histogram, threshold: float) -> PixelScores:
+    found = score(histogram, threshold)
+    return PixelScores(*(getattr(found, one.name) for one in fields(PixelScores)))
 
 
 def _photograph(record: Record, stages: Sequence[_Stage]) -> None:
@@ -182,31 +190,6 @@ def _photograph(record: Record, stages: Sequence[_Stage]) -> None:
         stage.largest = max(stage.largest, float(apart.max()))
         stage.summed += float(apart.sum(dtype=np.float64))
         stage.pixels += apart.size
-
-
-def _print(lines: Sequence[Line]) -> None:
-    names = [one.name for one in fields(Scores) if one.name != "cldice"]
-    figures = ("threshold", *names, "largest", "mean difference")
-    table = tables.table(_TITLE, "stage", "data set", "region", *figures, right=len(figures))
-    for line in lines:
-        values: dict[str, Any] = asdict(line.scores)
-        differences = (line.largest_difference, line.mean_difference)
-        tables.add(
-            table,
-            line.stage,
-            f"{line.dataset} ({line.photographs})",
-            line.region,
-            f"{line.threshold:.2f}",
-            *(f"{values[name]:.4f}" for name in names),
-            *("" if value is None else f"{value:.1e}" for value in differences),
-        )
-    tables.show(table)
-    for line in lines:
-        if line.without_fundus and line.region == FULL_FRAME:
-            sys.stdout.write(
-                f"{line.stage}: no fundus found in {line.without_fundus} photographs of "
-                f"{line.dataset}\n"
-            )
 
 
 def _parser() -> argparse.ArgumentParser:

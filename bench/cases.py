@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from bench import flags, run_file
 from bench.cores import choose_cores
 from bench.peak import find_peak
-from bench.run_file import Case, Stages, Subject
+from bench.run_file import Case, Stages
+from bench.subject import Subject
 from bench.worker import Task, Worker
 from edge_vessel import models, signing
 from edge_vessel.artifact import Artifact, open_artifact
@@ -116,17 +117,7 @@ def case(
     height, width = loaded.image_size
     return Case(
         title=f"{plan.title}, {loaded.image} {width}x{height}",
-        subject=Subject(
-            manifest.name,
-            manifest.version,
-            plan.artifact.manifest_sha256,
-            plan.artifact.trust,
-            loaded.engine,
-            manifest.model.precision,
-            (manifest.input.height, manifest.input.width),
-            manifest.model.multiply_adds,
-            sum(one.size for one in manifest.files),
-        ),
+        subject=Subject.of(plan.artifact, loaded.engine),
         threads=plan.task.threads,
         cores=plan.task.cores,
         image=loaded.image,

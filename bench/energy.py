@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench import cases, conditions, energy_table, flags, run_file
+from bench import cases, conditions, document, energy_table, flags, run_file
 from bench.cases import Plan
 from bench.joules import SHORTEST_S, joules
 from bench.progress import shown
@@ -70,7 +70,7 @@ def energy(arguments: list[str]) -> int:
     if options.output is not None:
         run_file.write(options.output, run, samples, meter.readings)
     if options.json:
-        sys.stdout.write(run_file.text(run))
+        sys.stdout.write(document.text(run))
     else:
         energy_table.show(run)
     return 0

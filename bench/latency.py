@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bench import cases, conditions, flags, run_file, tables
+from bench import cases, conditions, document, flags, run_file, tables
 from bench.cases import Plan
 from bench.progress import shown
 from bench.run_file import STAGES, Case, Run
@@ -46,7 +46,7 @@ def latency(arguments: list[str]) -> int:
     if options.output is not None:
         run_file.write(options.output, run, samples)
     if options.json:
-        sys.stdout.write(run_file.text(run))
+        sys.stdout.write(document.text(run))
     else:
         _print(run)
     return 0

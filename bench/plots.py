@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bench.accuracy_file import FIELD_OF_VIEW, AccuracyRun
 from bench.cost_law import cost_law
 from bench.run_file import Case, EnergyRun
 from bench.trace import Reading
@@ -21,21 +22,28 @@ _SIZES = 3  # of inputs, from which on a law can be fitted
 def picture(
     cases: Sequence[tuple[Case, Sequence[float]]],
     traces: Sequence[tuple[EnergyRun, Sequence[Reading]]] = (),
+    accuracies: Sequence[AccuracyRun] = (),
 ) -> bytes:
-    """PNG: how many runs took how long; with inputs of three sizes, latency against pixels too.
+    """PNG: how many runs took how long; with inputs of three sizes, latency against pixels too;
+    with the accuracy of the same artifacts, that against latency.
 
     Args:
         cases: each with the inference of its runs in milliseconds.
         traces: runs of energy with the readings of their meter: a panel each, below.
+        accuracies: those of other artifacts are not drawn.
     """
+    points = _points([case for case, _ in cases], accuracies)
     sized = len({case.subject.input for case, _ in cases}) >= _SIZES
     rows = 1 + len(traces)
-    figure = Figure(figsize=(12 if sized else 8, 4.5 * rows), dpi=130, layout="constrained")
+    columns = 1 + sized + bool(points)
+    figure = Figure(figsize=(2 + 6 * columns, 4.5 * rows), dpi=130, layout="constrained")
     parts = figure.subfigures(rows, 1, squeeze=False)[:, 0]
-    panels = parts[0].subplots(1, 2 if sized else 1, squeeze=False)[0]
+    panels = parts[0].subplots(1, columns, squeeze=False)[0]
     _shares(panels[0], cases)
     if sized:
         _law(panels[1], [case for case, _ in cases])
+    if points:
+        _trade(panels[-1], points)
     for part, (run, readings) in zip(parts[1:], traces, strict=True):
         _power(part.subplots(), run, readings)
     content = io.BytesIO()
@@ -92,6 +100,43 @@ def _law(axes: Axes, cases: Sequence[Case]) -> None:
     axes.set(xlabel="input, megapixels", ylabel="median inference, milliseconds")
     axes.grid(color="0.9", which="both")
     axes.legend()
+
+
+def _points(
+    cases: Sequence[Case], accuracies: Sequence[AccuracyRun]
+) -> list[tuple[str, str, float, float]]:
+    """(data set, artifact, median ms on the fewest threads, Dice in the field of view)."""
+    hashes = {one.name: one.manifest_sha256 for run in accuracies for one in run.subjects}
+    fastest: dict[str, Case] = {}
+    for case in sorted(cases, key=lambda one: one.threads):
+        if hashes.get(case.subject.name) == case.subject.manifest_sha256:
+            fastest.setdefault(case.subject.name, case)
+    return [
+        (
+            line.dataset,
+            line.artifact,
+            fastest[line.artifact].stages.inference.p50_ms,
+            line.scores.dice,
+        )
+        for run in accuracies
+        for line in run.lines
+        if line.artifact in fastest and line.region == FIELD_OF_VIEW
+    ]
+
+
+def _trade(axes: Axes, points: Sequence[tuple[str, str, float, float]]) -> None:
+    """Accuracy against latency, after figure 4 of Laibacher et al. 2019: a line a data set."""
+    for dataset in dict.fromkeys(point[0] for point in points):
+        chosen = sorted(point[2:] for point in points if point[0] == dataset)
+        axes.plot(*zip(*chosen, strict=True), "o-", label=_label(dataset), linewidth=1)
+    lowest = min(point[3] for point in points)
+    for name in dict.fromkeys(point[1] for point in points):
+        at_ms = next(point[2] for point in points if point[1] == name)
+        axes.annotate(_label(name), (at_ms, lowest), fontsize="x-small", rotation=90, va="bottom")
+        axes.axvline(at_ms, color="0.9", zorder=0)
+    axes.set(xlabel="median inference, milliseconds", ylabel="Dice, field of view, pooled")
+    axes.grid(color="0.9")
+    axes.legend(fontsize="x-small")
 
 
 def _label(said: str) -> str:

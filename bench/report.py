@@ -1,4 +1,4 @@
-"""`python -m bench report`: runs as one table, on the terminal, as Markdown, HTML and pictures."""
+"""`python -m bench report`: runs as tables, on the terminal, as Markdown, HTML and pictures."""
 
 import argparse
 import base64
@@ -9,20 +9,19 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from bench import energy_table, flags, tables
-from bench.conditions import BUSY_PERCENT, course
-from bench.published import LAIBACHER_2019
-from bench.run_file import Case, EnergyCase, EnergyRun, Run, read, read_inference, read_trace
+from bench import accuracy_table, beside_paper, documents, flags, gpu_table, run_table, tables
+from bench.accuracy_file import AccuracyRun
+from bench.documents import Document
+from bench.gpu_file import GpuRun
+from bench.peers import table as peers_table
+from bench.peers.document import PeersRun
+from bench.run_file import EnergyRun, Run, read_inference, read_trace
+from bench.section import Section
 from bench.trace import Reading
 from edge_vessel.atomic import write_file
-from edge_vessel.command_line import Parser, path, printable
+from edge_vessel.command_line import Parser, path
 from edge_vessel.errors import UsageError
 
-HEADER = (
-    "machine", "case", "kind", "p50 ms", "p95 ms", "p99 ms", "total p50 ms", "first ms", "load ms",
-    "GMAdd/s", "of peak", "memory MB", "artifact MB", "power",
-)  # fmt: skip
-NO_METER = "no meter"
 _STYLE = (
     "body{font:15px/1.5 sans-serif;margin:2em auto;max-width:75em;padding:0 1em}"
     "table{border-collapse:collapse}td,th{padding:.3em .6em;border-bottom:1px solid #ccc;"
@@ -32,12 +31,18 @@ _STYLE = (
 
 @dataclass(frozen=True)
 class Read:
-    """A run, its inference times by case, and the readings of its meter where it is of energy."""
+    """A run of latency or energy, its inference times by case, and its meter's readings."""
 
     path: Path
     run: Run
     inference_ms: list[list[float]]
     trace: list[Reading]
+
+    @classmethod
+    def of(cls, file: Path, run: Run) -> "Read":
+        """Raises UsageError where the CSVs are not there."""
+        trace = read_trace(file, run) if isinstance(run, EnergyRun) else []
+        return cls(file, run, read_inference(file, run), trace)
 
 
 def report(arguments: list[str]) -> int:
@@ -48,93 +53,47 @@ def report(arguments: list[str]) -> int:
         DeviceError: the disk.
     """
     options = _parser().parse_args(arguments)
-    found = []
-    for one in options.runs:
-        run = read(one)
-        trace = read_trace(one, run) if isinstance(run, EnergyRun) else []
-        found.append(Read(one, run, read_inference(one, run), trace))
-    picture = _picture(found) if options.png or options.html else None
-    rows = [cells(each.run, case) for each in found for case in each.run.cases]
+    stored = [(one, documents.read(one)) for one in options.runs]
+    timed = [Read.of(one, run) for one, run in stored if isinstance(run, Run)]
+    rest = [run for _, run in stored if not isinstance(run, Run)]
+    sections = _sections(timed, rest)
+    picture = _picture(timed, rest) if options.png or options.html else None
     if options.png and picture is not None:
         write_file(options.png, picture)
     if options.markdown:
-        write_file(options.markdown, markdown(found, rows).encode())
+        write_file(options.markdown, markdown(sections).encode())
     if options.html and picture is not None:
-        write_file(options.html, html(found, rows, picture).encode())
-    _print(found, rows)
+        write_file(options.html, html(sections, picture).encode())
+    for number, section in enumerate(sections):
+        sys.stdout.write("\n" if number else "")
+        tables.show_section(section, right=0)
     return 0
 
 
-def cells(run: Run, case: Case) -> list[str]:
-    """A row under `HEADER`; what was not measured is said, never guessed."""
-    share = "unknown" if case.peak is None else f"{case.peak.percent:.1f} %"
-    inference = case.stages.inference
-    return [
-        run.conditions.machine.cpu,
-        case.title,
-        run.kind,
-        *(f"{value:.1f}" for value in (inference.p50_ms, inference.p95_ms, inference.p99_ms)),
-        f"{case.stages.total.p50_ms:.1f}",
-        f"{case.first_inference_ms:.0f}",
-        f"{case.load_ms:.0f}",
-        f"{case.gmadds_per_s:.2f}",
-        share,
-        f"{case.peak_rss_mb:.0f}",
-        f"{case.subject.size_bytes / 1e6:.1f}",
-        power(run, case),
-    ]
+def _sections(timed: Sequence[Read], rest: Sequence[Document]) -> list[Section]:
+    found = [run_table.section([(one.path, one.run) for one in timed])] if timed else []
+    for run in rest:
+        if isinstance(run, PeersRun):
+            found.append(peers_table.section(run))
+        elif isinstance(run, GpuRun):
+            found.append(gpu_table.section(run))
+        elif isinstance(run, AccuracyRun):
+            found.append(accuracy_table.section(run))
+    accuracies = [run for run in rest if isinstance(run, AccuracyRun)]
+    paper = beside_paper.section(accuracies, [one.run for one in timed])
+    return found if paper is None else [*found, paper]
 
 
-def power(run: Run, case: Case) -> str:
-    """What a meter said, by which meter and of which kind; or that none did."""
-    if not (isinstance(run, EnergyRun) and isinstance(case, EnergyCase)):
-        return NO_METER
-    found, source = case.energy, f"{run.meter.kind} by {run.meter.name}"
-    if found.loaded_power_w is None:
-        return f"no joules: {found.why}"
-    above = found.above_idle_per_inference_j
-    parts = [
-        f"{found.loaded_power_w} W",
-        "above idle unknown" if above is None else f"{above} J per inference above idle",
-        source,
-        *(["short windows"] if found.short else []),
-    ]
-    return ", ".join(parts)
+def markdown(sections: Sequence[Section]) -> str:
+    """A heading, a table and a list each."""
+    return "\n".join(_markdown(one) for one in sections)
 
 
-def remarks(found: Sequence[Read]) -> list[str]:
-    """Conditions of each run, what makes its energy weaker than it looks, and a published power."""
-    lines = []
-    for one in found:
-        lines.append(conditions_line(one))
-        for case in one.run.cases:
-            if isinstance(case, EnergyCase):
-                lines += [f"{case.title}: {said}" for said in energy_table.remarks(case.energy)]
-    if any(isinstance(one.run, EnergyRun) for one in found):
-        lines.append(f"for comparison: {LAIBACHER_2019}")
-    return lines
-
-
-def conditions_line(one: Read) -> str:
-    """Under which conditions a run's figures hold."""
-    found = one.run.conditions
-    parts = [
-        f"{found.machine.model}, {found.machine.os}, Linux {found.machine.kernel}",
-        f"governor {', '.join(found.governors) or 'unknown'}",
-        course(found),
-        *(["measured all the same"] if found.forced and found.busy_percent > BUSY_PERCENT else []),
-        f"slowed by {', '.join(found.throttle)}" if found.throttle else "not slowed",
-        f"edge_vessel {found.versions.edge_vessel}, revision {found.git_revision or 'unknown'}",
-        one.run.created,
-    ]
-    return f"{printable(one.path.name)}: {'; '.join(parts)}"
-
-
-def markdown(found: Sequence[Read], rows: Sequence[Sequence[str]]) -> str:
-    """The table, then `remarks`."""
-    table = [list(HEADER), ["---"] * len(HEADER), *map(list, rows)]
-    lines = [f"| {' | '.join(map(_escaped, row))} |" for row in table]
-    return "\n".join([*lines, "", *(f"- {_escaped(said)}" for said in remarks(found)), ""])
+def _markdown(section: Section) -> str:
+    table = [section.header, ("---",) * len(section.header), *section.rows]
+    lines = [f"### {_escaped(section.title)}", ""]
+    lines += [f"| {' | '.join(map(_escaped, row))} |" for row in table]
+    return "\n".join([*lines, "", *(f"- {_escaped(said)}" for said in section.remarks), ""])
 
 
 def _escaped(said: str) -> str:
@@ -142,49 +101,48 @@ def _escaped(said: str) -> str:
     return re.sub(r"([\\`<\[|])", r"\\\1", said)
 
 
-def html(found: Sequence[Read], rows: Sequence[Sequence[str]], picture: bytes) -> str:
-    """One file without anything from elsewhere: the picture is inside."""
-    head = "".join(f"<th>{escape(name)}</th>" for name in HEADER)
-    body = "".join(
-        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>\n" for row in rows
-    )
-    said = "".join(f"<li>{escape(one)}</li>\n" for one in remarks(found))
+def html(sections: Sequence[Section], picture: bytes) -> str:
+    """One file without anything from elsewhere: the picture, empty for none, is inside."""
     inside = base64.b64encode(picture).decode()
-    what = "Latency and power" if any(one.trace for one in found) else "Latency"
+    drawn = (
+        f'<img alt="The runs as pictures" src="data:image/png;base64,{inside}">\n' if inside else ""
+    )
     return (
         '<!doctype html>\n<html lang="en"><meta charset="utf-8">\n'
-        f"<title>edge_vessel bench</title><style>{_STYLE}</style>\n<h1>{what}</h1>\n"
-        f"<table><tr>{head}</tr>\n{body}</table>\n<ul>\n{said}</ul>\n"
-        f'<img alt="{what} of each case" src="data:image/png;base64,{inside}">\n</html>\n'
+        f"<title>edge_vessel bench</title><style>{_STYLE}</style>\n"
+        f"{''.join(map(_html, sections))}{drawn}</html>\n"
     )
 
 
-def _picture(found: Sequence[Read]) -> bytes:
+def _html(section: Section) -> str:
+    head = "".join(f"<th>{escape(name)}</th>" for name in section.header)
+    body = "".join(
+        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>\n" for row in section.rows
+    )
+    said = "".join(f"<li>{escape(one)}</li>\n" for one in section.remarks)
+    return (
+        f"<h2>{escape(section.title)}</h2>\n<table><tr>{head}</tr>\n{body}</table>\n"
+        f"<ul>\n{said}</ul>\n"
+    )
+
+
+def _picture(timed: Sequence[Read], rest: Sequence[Document]) -> bytes:
+    """Empty where there is nothing to draw."""
     try:
         from bench.plots import picture
     except ModuleNotFoundError as error:
         raise UsageError(
             f"--png, --html: {error.name} is missing: pip install -e '.[bench]'"
         ) from error
+    if not timed:
+        return b""
     cases = [
         (case, samples)
-        for one in found
+        for one in timed
         for case, samples in zip(one.run.cases, one.inference_ms, strict=True)
     ]
-    return picture(cases, [(one.run, one.trace) for one in found if isinstance(one.run, EnergyRun)])
-
-
-def _print(found: Sequence[Read], rows: Sequence[Sequence[str]]) -> None:
-    table = tables.table("", *HEADER)
-    for row in rows:
-        tables.add(table, *row)
-    tables.show(table)
-    if any(isinstance(one.run, EnergyRun) for one in found):
-        sys.stdout.write(f"for comparison: {LAIBACHER_2019}\n")
-    else:
-        sys.stdout.write(
-            "power: no meter; see `python -m edge_vessel.doctor` for what can be attached\n"
-        )
+    traces = [(one.run, one.trace) for one in timed if isinstance(one.run, EnergyRun)]
+    return picture(cases, traces, [run for run in rest if isinstance(run, AccuracyRun)])
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,53 +3,35 @@
 `schema/run.schema.json` is the contract; what is not in it is neither written nor read.
 """
 
-import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
-from bench import csv_file, trace
+from bench import csv_file, document, trace
 from bench.conditions import Conditions, Kind
 from bench.csv_file import CsvFile
 from bench.joules import Joules
 from bench.peak import Peak
-from bench.quantities import Count, Index, Length, NotNegative, Sha256, Size, Time
+from bench.quantities import Count, Index, Length, NotNegative, Size, Time
 from bench.samples import Latency
+from bench.subject import Subject
 from bench.trace import Reading
-from edge_vessel import json_reader
 from edge_vessel.atomic import write_file
-from edge_vessel.bounded_read import read_regular
 from edge_vessel.errors import UsageError
-from edge_vessel.json_reader import Range, StrictJsonError
+from edge_vessel.json_reader import Range
 
 SCHEMA_VERSION = 2
 MOST_CASES = 1000
 MOST_CORES = 4096
 MOST_HZ, LEAST_HZ = 1000.0, 0.001
-_MOST_BYTES = 2**24
 STAGES = ("preprocess", "inference", "postprocess")
 _COLUMNS = ("case", *(f"{stage}_ms" for stage in STAGES))
 
 Samples = Sequence[Sequence[float]]
 """Every timed run in order, (runs, 3), milliseconds by `STAGES`."""
-
-
-@dataclass(frozen=True)
-class Subject:
-    """The artifact that was measured. `size_bytes` is of all its files, `input` (height, width)."""
-
-    name: str
-    version: Count
-    manifest_sha256: Sha256
-    trust: str
-    engine: str
-    precision: str
-    input: Size
-    multiply_adds: Index
-    size_bytes: Count
 
 
 @dataclass(frozen=True)
@@ -146,11 +128,6 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def text(run: Run) -> str:
-    """The document."""
-    return json.dumps(asdict(run), indent=1) + "\n"
-
-
 def write(
     path: Path, run: Run, samples: Sequence[Samples], readings: Sequence[Reading] = ()
 ) -> None:
@@ -173,7 +150,7 @@ def write(
     run = replace(run, samples=csv_file.write(_beside(path, "samples"), _COLUMNS, rows))
     if isinstance(run, EnergyRun):
         run = replace(run, trace=trace.write(_beside(path, "trace"), readings))
-    write_file(path, text(run).encode())
+    write_file(path, document.text(run).encode())
 
 
 def _beside(path: Path, what: str) -> Path:
@@ -187,19 +164,14 @@ def read(path: Path) -> Run:
     Raises:
         UsageError: the file is missing, or is no run of this schema.
     """
-    content = read_regular(path, _MOST_BYTES, UsageError, follow_symlinks=True)
-    try:
-        document = json_reader.loads(content)
-        about = document if isinstance(document, dict) else {}
-        version = about.get("schema_version", SCHEMA_VERSION)
-        if version != SCHEMA_VERSION:
-            raise UsageError(
-                f"{path}: schema version {version!r:.20}; this bench reads {SCHEMA_VERSION}: "
-                "measure again"
-            )
-        found = json_reader.build(EnergyRun if about.get("command") == "energy" else Run, document)
-    except StrictJsonError as error:
-        raise UsageError(f"{path}: not a run of this version's bench: {error}") from error
+    about = document.load(path)
+    version = about.get("schema_version", SCHEMA_VERSION)
+    if version != SCHEMA_VERSION:
+        raise UsageError(
+            f"{path}: schema version {version!r:.20}; this bench reads {SCHEMA_VERSION}: "
+            "measure again"
+        )
+    found = document.build(EnergyRun if about.get("command") == "energy" else Run, about, path)
     refuse_twins(str(path), [(case.key, case.title) for case in found.cases])
     return found
 

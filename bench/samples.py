@@ -38,11 +38,11 @@ class Latency:
 
 @dataclass(frozen=True)
 class Ratio:
-    """Of two medians, with its 95 % interval."""
+    """Of two medians, or the median of ratios, with its 95 % interval."""
 
-    median: float
-    low: float
-    high: float
+    median: Positive
+    low: Positive
+    high: Positive
 
     def __str__(self) -> str:
         return f"{self.median:.3f} ({self.low:.3f} to {self.high:.3f})"
@@ -69,6 +69,21 @@ def ratio(ours_ms: Sequence[float], theirs_ms: Sequence[float], seed: int = 0) -
     found = _medians(ours, random) / _medians(theirs, random)
     low, high = np.percentile(found, [2.5, 97.5])
     return Ratio(float(np.median(ours) / np.median(theirs)), float(low), float(high))
+
+
+def paired(ours_ms: Sequence[float], theirs_ms: Sequence[float], seed: int = 0) -> Ratio:
+    """The median of ours over theirs, round by round; the interval as in `ratio`.
+
+    What slows a whole round slows both, and is not in it.
+
+    Raises:
+        UsageError: fewer rounds than `LEAST_RUNS`.
+    """
+    if len(ours_ms) < LEAST_RUNS:
+        raise UsageError(f"too few rounds for an interval, {len(ours_ms)}: {LEAST_RUNS} or more")
+    found = np.asarray(ours_ms, np.float64) / np.asarray(theirs_ms, np.float64)
+    low, high = np.percentile(_medians(found, np.random.default_rng(seed)), [2.5, 97.5])
+    return Ratio(*(round(float(one), 4) for one in (np.median(found), low, high)))
 
 
 def _medians(values: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.float64]:

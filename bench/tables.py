@@ -5,6 +5,7 @@ import sys
 from rich.table import Table
 from rich.text import Text
 
+from bench.section import Section
 from edge_vessel.command_line import ResultConsole, printable
 
 _UNBOUNDED = 240
@@ -28,3 +29,13 @@ def show(made: Table) -> None:
     """Prints it. A file or a pipe has no width: rich would squeeze a table into 80 columns."""
     width = None if sys.stdout.isatty() else _UNBOUNDED
     ResultConsole(width=width).print(made)
+
+
+def show_section(section: Section, right: int) -> None:
+    """Prints its table and remarks; its last `right` columns hold figures."""
+    made = table(section.title, *section.header, right=right)
+    for row in section.rows:
+        add(made, *row)
+    show(made)
+    for remark in section.remarks:
+        sys.stdout.write(printable(remark) + "\n")

@@ -1,28 +1,20 @@
-"""The process that a case is measured in: its memory, threads and caches are its own.
+"""The process that a case is measured in.
 
-Asked line by line for `seconds` or `runs`, answers with the samples of these; null ends it.
+Asked for `seconds` or `runs`, answers with the samples of these; null ends it.
 """
 
-import contextlib
 import json
-import os
-import resource
-import subprocess
 import sys
-import tempfile
-import threading
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
 
-from edge_vessel.command_line import printable, say_error
-from edge_vessel.errors import DeviceError, EdgeVesselError, UsageError, kind_of
+from bench.child import PATIENCE_S, Answers, Child, peak_rss_mb, serve
+from edge_vessel.command_line import printable
+from edge_vessel.errors import UsageError
 
-PATIENCE_S = 600.0  # above what was asked for; an emulated board loads for minutes
 _SLOWER = 10.0  # than the first run no run is
-_TAIL_BYTES = 2**14
 _LONGEST_NAME = 100
 
 Samples = list[tuple[float, ...]]
@@ -56,14 +48,9 @@ class Worker:
     """A running worker. Raises EdgeVesselError in the parent with what the child said."""
 
     def __init__(self, task: Task) -> None:
-        command = [sys.executable, "-m", "bench.worker", json.dumps(asdict(task))]
-        pipe = subprocess.PIPE
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - a pipe would fill up unread
-        self._process = subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, stderr=self._said, text=True
-        )
+        self._child = Child("bench.worker", task)
         try:
-            answer = self._answer(PATIENCE_S)
+            answer = self._child.answer(PATIENCE_S)
         except BaseException:
             self.stop()
             raise
@@ -73,80 +60,27 @@ class Worker:
         """Until one of both is reached; milliseconds by `run_file.STAGES`."""
         each_s = _SLOWER * self.loaded.first_run_ms / 1e3
         limit_s = PATIENCE_S + (runs or 1) * each_s if seconds is None else PATIENCE_S + seconds
-        found = self._ask({"seconds": seconds, "runs": runs}, limit_s)
+        found = self._child.ask({"seconds": seconds, "runs": runs}, limit_s)
         return [tuple(one) for one in found["samples_ms"]]
 
     def end(self) -> float:
         """The peak of its resident memory, in MB."""
-        peak = float(self._ask(None, PATIENCE_S)["peak_rss_mb"])
+        peak = float(self._child.ask(None, PATIENCE_S)["peak_rss_mb"])
         self.stop()
         return peak
 
     def stop(self) -> None:
         """Ends it, whatever it does."""
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
-        for file in (self._process.stdin, self._process.stdout, self._said):
-            if file is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    file.close()
-
-    def _ask(self, wanted: dict[str, float | None] | None, limit_s: float) -> dict[str, Any]:
-        with contextlib.suppress(BrokenPipeError):  # the answer says why
-            print(json.dumps(wanted), file=self._process.stdin, flush=True)
-        return self._answer(limit_s)
-
-    def _answer(self, limit_s: float) -> dict[str, Any]:
-        late = threading.Event()
-
-        def give_up() -> None:
-            late.set()
-            self._process.kill()
-
-        timer = threading.Timer(limit_s, give_up)
-        timer.daemon = True  # an interrupt may come before it can be cancelled
-        try:
-            timer.start()
-            line = self._process.stdout.readline() if self._process.stdout else ""
-        finally:
-            timer.cancel()
-        if line.endswith("\n"):
-            found: dict[str, Any] = json.loads(line)
-            return found
-        raise self._fault(limit_s if late.is_set() else None)
-
-    def _fault(self, limit_s: float | None) -> EdgeVesselError:
-        code = self._process.wait()
-        if limit_s is not None:
-            return DeviceError(f"the measuring process gave no answer in {limit_s:.0f} s")
-        if code < 0:
-            return DeviceError(
-                f"the measuring process was killed by signal {-code} (out of memory?)"
-            )
-        self._said.seek(max(0, self._said.seek(0, os.SEEK_END) - _TAIL_BYTES))
-        said = self._said.read().decode(errors="replace").strip().splitlines()
-        faults = [line.removeprefix("error: ") for line in said if line.startswith("error: ")]
-        reason = [f"ended with exit code {code}", *said[-1:], *faults[-1:]][-1]
-        return kind_of(code)(reason)
+        self._child.stop()
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The child. What a library prints on stdout goes where stderr does: answers have their own."""
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    """The child."""
     task = Task(**json.loads(arguments[0]))
-    # Before any library starts its threads, which keep to the cores of the one that starts them.
-    os.sched_setaffinity(0, task.cores)
-    try:
-        _serve(task, answers)
-    except EdgeVesselError as error:
-        say_error(error)
-        return error.exit_code
-    return 0
+    return serve(task.cores, lambda answers: _work(task, answers))
 
 
-def _serve(task: Task, answers: TextIO) -> None:
+def _work(task: Task, answers: Answers) -> None:
     from edge_vessel import selftest, signing
     from edge_vessel.artifact import open_artifact
     from edge_vessel.segmenter import Segmenter
@@ -172,8 +106,7 @@ def _serve(task: Task, answers: TextIO) -> None:
             "photograph with --image"
         )
     engine = segmenter.engine
-    _say(
-        answers,
+    answers.say(
         load_ms=load_ms,
         first_inference_ms=first.inference_ms,
         first_run_ms=first.preprocess_ms + first.inference_ms + first.postprocess_ms,
@@ -193,13 +126,8 @@ def _serve(task: Task, answers: TextIO) -> None:
         while len(samples) < runs and (not samples or time.perf_counter() < until):
             one = segmenter.segment(image)
             samples.append((one.preprocess_ms, one.inference_ms, one.postprocess_ms))
-        _say(answers, samples_ms=samples)
-    _say(answers, peak_rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-
-
-def _say(answers: TextIO, **facts: object) -> None:
-    answers.write(json.dumps(facts) + "\n")
-    answers.flush()
+        answers.say(samples_ms=samples)
+    answers.say(peak_rss_mb=peak_rss_mb())
 
 
 if __name__ == "__main__":

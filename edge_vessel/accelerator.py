@@ -8,6 +8,9 @@ from edge_vessel.manifest import NONE
 
 # CUDA driver API, CUdevice_attribute.
 _MAJOR, _MINOR = 75, 76
+# OpenCL 3.0 API, cl.h: CL_DEVICE_TYPE_ALL and CL_DEVICE_NAME.
+_ALL_DEVICES, _DEVICE_NAME = 0xFFFFFFFF, 0x102B
+_MOST_NAME = 256
 
 
 def check_accelerator(accelerator: str, folder: Path) -> None:
@@ -69,3 +72,33 @@ def opencl_platforms() -> int:
     except (OSError, AttributeError):
         return 0
     return 0 if failed else count.value
+
+
+def device_name(accelerator: str) -> str:
+    """What the driver calls the first device of this kind; "unknown" where it does not say.
+
+    Args:
+        accelerator: as a manifest names it, not "none".
+    """
+    name = ctypes.create_string_buffer(_MOST_NAME)
+    try:
+        if accelerator == "opencl":
+            _opencl_name(name)
+        else:
+            driver, device = ctypes.CDLL("libcuda.so.1"), ctypes.c_int()
+            driver.cuInit(0)
+            driver.cuDeviceGet(ctypes.byref(device), 0)
+            driver.cuDeviceGetName(name, _MOST_NAME - 1, device)
+    except (OSError, AttributeError):
+        return "unknown"
+    return name.value.decode("utf-8", "replace").strip() or "unknown"
+
+
+def _opencl_name(name: "ctypes.Array[ctypes.c_char]") -> None:
+    loader = ctypes.CDLL("libOpenCL.so.1")
+    platform, device = ctypes.c_void_p(), ctypes.c_void_p()
+    loader.clGetPlatformIDs(1, ctypes.byref(platform), None)
+    kinds = ctypes.c_uint64(_ALL_DEVICES)
+    if loader.clGetDeviceIDs(platform, kinds, 1, ctypes.byref(device), None) == 0:
+        size = ctypes.c_size_t(_MOST_NAME - 1)
+        loader.clGetDeviceInfo(device, ctypes.c_uint(_DEVICE_NAME), size, name, None)

@@ -1,6 +1,7 @@
 """What the tests need from outside: the data sets, tools, the emulated board."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,15 @@ SAMPLES = Path(__file__).parent.parent / "samples"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--data", help="folder of the fundus data sets (or EDGE_VESSEL_DATA)")
+
+
+@pytest.fixture(autouse=True)
+def _environment() -> Iterator[None]:
+    """What a test leaves in the environment, as Lightning its seed, reaches no other test."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """TVM's runtime, on the CPU or a GPU: compiled code, no compiler."""
 
 import threading
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from edge_vessel.artifact import Artifact
 from edge_vessel.engines import tvm_library
 from edge_vessel.engines.tvm_gpu import DEVICES, RUNTIME_FILES, GpuMemory, load_cuda_runtime
-from edge_vessel.errors import ArtifactError, DeviceError
+from edge_vessel.errors import ArtifactError, DeviceError, UsageError
 from edge_vessel.manifest import NONE
 
 MODEL_FILE = "model.so"
@@ -63,6 +64,24 @@ class TvmEngine:
 
     def run(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """See `Engine.run`."""
+        return self._guarded(image, self._infer)
+
+    def run_marked(self, image: NDArray[np.uint8], mark: Callable[[], None]) -> NDArray[np.float32]:
+        """As `run`, of a GPU's artifact; see `GpuMemory.run` for `mark`.
+
+        Raises:
+            UsageError: the artifact is for the CPU.
+        """
+        gpu = self._gpu
+        if gpu is None:
+            raise UsageError("the artifact is for the CPU: nothing is copied to a GPU")
+        return self._guarded(image, lambda batch: gpu.run(self._main, batch, mark))
+
+    def _guarded(
+        self,
+        image: NDArray[np.uint8],
+        infer: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
+    ) -> NDArray[np.float32]:
         # TVM keeps a pool of workers for each calling thread.
         if not getattr(self._configured, "done", False):
             self._set_workers(self.threads)
@@ -72,7 +91,7 @@ class TvmEngine:
         batch = (image if plain else image.copy(order="C"))[None]
         try:
             with self._lock:
-                output = self._infer(batch)
+                output = infer(batch)
         except (RuntimeError, ValueError, TypeError, MemoryError) as error:
             line = (str(error).strip().splitlines() or [type(error).__name__])[-1]
             raise DeviceError(f"TVM's runtime failed: {line}") from error

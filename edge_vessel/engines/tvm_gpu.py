@@ -36,6 +36,10 @@ def load_cuda_runtime(folder: Path) -> None:
     )
 
 
+def _nothing() -> None:
+    pass
+
+
 class GpuMemory:
     """The image's place on the device, allocated once, and the copies; not thread-safe.
 
@@ -57,10 +61,22 @@ class GpuMemory:
                 "uses it, or use an artifact for the CPU"
             ) from error
 
-    def run(self, main: Callable[[Any], Any], image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Copies the image there, runs, copies the map back and waits for it."""
+    def run(
+        self,
+        main: Callable[[Any], Any],
+        image: NDArray[np.uint8],
+        mark: Callable[[], None] = _nothing,
+    ) -> NDArray[np.float32]:
+        """Copies the image there, runs, copies the map back and waits for it.
+
+        `mark` is called before, between and after these three, such as to time them.
+        """
+        mark()
         self._copy(self._ffi.from_dlpack(image), self._image)
+        mark()
         found = main(self._image)
+        mark()
         values = np.empty(tuple(found.shape), np.float32)
         self._copy(found, self._ffi.from_dlpack(values))
+        mark()
         return values

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import jsonschema
 import pytest
 from artifact_folders import ROOT, python
 
@@ -19,7 +20,9 @@ def test_the_artifact_gives_what_the_checkpoint_gives(data: Path, tmp_path: Path
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     document = json.loads(output.read_text())
-    assert list(document["artifacts"]) == [SMALL]
+    schema = json.loads((ROOT / "bench" / "schema" / "accuracy.schema.json").read_text())
+    jsonschema.validate(document, schema)
+    assert [one["name"] for one in document["subjects"]] == [SMALL]
     stages = {(line["stage"], line["region"]): line for line in document["lines"]}
     first, second = (
         stages["torch", "field of view"],

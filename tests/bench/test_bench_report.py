@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from artifact_folders import ROOT, python, write
 
-from bench import run_file
+from bench import document, run_file
+from bench.accuracy_file import SCHEMA_VERSION, AccuracyRun, Line, PixelScores
 from bench.plots import picture
-from bench.report import HEADER, Read, cells, html, markdown
+from bench.report import html, markdown
 from bench.run_file import Stages
+from bench.run_table import HEADER
+from bench.section import Section
 from edge_vessel.sources.images import read_image
 
 SAMPLE = ROOT / "samples" / "chase_db1_07L.jpg"
@@ -38,21 +41,20 @@ def test_the_command_writes_what_it_is_asked_for(run_path: Path, tmp_path: Path)
     assert done.returncode == 0, done.stderr
     assert np.ptp(read_image(pictures[0])) == 255
     lines = pictures[2].read_text().splitlines()
-    assert lines[0] == f"| {' | '.join(HEADER)} |"
+    assert lines[:3] == ["### latency", "", f"| {' | '.join(HEADER)} |"]
     assert sum(line.startswith("- run.json: ") for line in lines) == 2
     assert "no meter" in done.stdout
     assert "<script" not in pictures[1].read_text()
     assert "http" not in pictures[1].read_text()
 
 
-def test_names_cannot_write_html_or_table_cells(run_path: Path) -> None:
-    run = run_file.read(run_path)
-    (case,) = run.cases
-    evil = replace(case, title="a | b <script>alert(1)</script>")
-    row = cells(run, evil)
-    found = Read(run_path, run, [[1.0]], [])
-    assert "<script>" not in html([found], [row], b"")
-    assert markdown([found], [row]).splitlines()[2].count(" | ") == len(HEADER) - 1
+def test_names_cannot_write_html_or_table_cells() -> None:
+    evil = "a | b <script>alert(1)</script>"
+    section = Section(evil, ("case", evil), ((evil, "1"),), (evil,))
+    assert "<script>" not in html([section], b"")
+    heading, _, header, _, row, _, remark = markdown([section]).splitlines()
+    assert header.count(" | ") == row.count(" | ") == 1
+    assert all(r"\<script>" in line for line in (heading, header, row, remark))
 
     class Cells(HTMLParser):
         count = 0
@@ -61,8 +63,36 @@ def test_names_cannot_write_html_or_table_cells(run_path: Path) -> None:
             self.count += tag == "td"
 
     parser = Cells()
-    parser.feed(html([found], [row], b""))
-    assert parser.count == len(HEADER)
+    parser.feed(html([section], b""))
+    assert parser.count == 2
+
+
+def test_accuracy_stands_beside_the_paper_and_against_latency(
+    run_path: Path, tmp_path: Path
+) -> None:
+    run = run_file.read(run_path)
+    (case,) = run.cases
+    scores = PixelScores(0.81, 0.97, 0.78, 0.98, 0.98, 0.79)
+    lines = [
+        Line("s", case.subject.name, "drive", region, 20, 0, 0.5, scores, None, None)
+        for region in ("full frame", "field of view")
+    ]
+    accuracy = AccuracyRun(
+        SCHEMA_VERSION, "accuracy", "measured", run.created, run.conditions, (case.subject,),
+        tuple(lines),
+    )  # fmt: skip
+    path, told, drawn = (tmp_path / name for name in ("a.json", "a.md", "a.png"))
+    path.write_text(document.text(accuracy))
+    done = python("-m", "bench", "report", run_path, path, "--markdown", told, "--png", drawn)
+    assert done.returncode == 0, done.stderr
+    rows = [line for line in told.read_text().splitlines() if line.startswith("| ")]
+    assert any("M2U-Net (Laibacher" in row and "0.8091 published" in row for row in rows)
+    (ours,) = (row for row in rows if "(ours)" in row)
+    assert "0.8100 measured" in ours
+    assert f"{case.stages.inference.p50_ms:.0f} measured, 1 thread" in ours
+    plain = tmp_path / "plain.png"
+    assert python("-m", "bench", "report", run_path, "--png", plain).returncode == 0
+    assert read_image(drawn).shape[1] > read_image(plain).shape[1], "no panel of accuracy"
 
 
 def test_three_sizes_bring_a_law(run_path: Path) -> None:

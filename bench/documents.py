@@ -1,0 +1,29 @@
+"""Any document of bench, read by the command that it says it is of."""
+
+from pathlib import Path
+
+from bench import document, run_file
+from bench.accuracy_file import AccuracyRun
+from bench.gpu_file import GpuRun
+from bench.peers.document import PeersRun
+from bench.run_file import Run
+
+Document = Run | AccuracyRun | GpuRun | PeersRun
+
+# Latency and energy are run_file's.
+_KINDS: dict[str, type[AccuracyRun] | type[GpuRun] | type[PeersRun]] = {
+    "accuracy": AccuracyRun,
+    "gpu": GpuRun,
+    "peers": PeersRun,
+}
+
+
+def read(path: Path) -> Document:
+    """A stored run.
+
+    Raises:
+        UsageError: the file is missing, or is no run of this version's bench.
+    """
+    about = document.load(path)
+    kind = _KINDS.get(str(about.get("command")))
+    return run_file.read(path) if kind is None else document.build(kind, about, path)

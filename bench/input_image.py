@@ -1,0 +1,48 @@
+"""What an artifact's engine is given where it alone is measured."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_vessel.artifact import Artifact
+from edge_vessel.command_line import printable
+from edge_vessel.errors import UsageError
+from edge_vessel.preprocessing import Crop, find_field_of_view
+from edge_vessel.selftest import GOLDEN, load_golden
+from edge_vessel.sources.images import read_image
+
+_LONGEST_NAME = 100
+
+
+@dataclass(frozen=True)
+class InputImage:
+    """`pixels` are (H, W, 3) uint8, of the network's size; `size` is the photograph's."""
+
+    pixels: NDArray[np.uint8]
+    name: str
+    size: tuple[int, int]
+
+    @classmethod
+    def of(cls, artifact: Artifact, file: Path | None) -> "InputImage":
+        """Of a photograph, the way that the runtime takes it; None: of the artifact's golden.
+
+        Raises:
+            UsageError: it is no photograph of a fundus.
+            ArtifactError: there is no golden one.
+        """
+        size = artifact.manifest.input
+        if file is None:
+            content, path = artifact.read(GOLDEN), artifact.folder / GOLDEN
+            golden = load_golden(content, size.height, size.width, path).image
+            return cls(golden, "golden", (size.height, size.width))
+        image = read_image(file)
+        fov = find_field_of_view(image)
+        if fov is None:
+            raise UsageError(
+                f"{file}: no field of view found in it: give a photograph with --image"
+            )
+        height, width = image.shape[:2]
+        pixels = Crop.around(fov, height, width, size.height, size.width).to_network(image)
+        return cls(pixels, printable(file.name)[:_LONGEST_NAME], (height, width))

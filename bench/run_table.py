@@ -1,0 +1,89 @@
+"""Runs of latency and energy as one table."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench import energy_table
+from bench.conditions import BUSY_PERCENT, course
+from bench.published import LAIBACHER_2019
+from bench.run_file import Case, EnergyCase, EnergyRun, Run
+from bench.section import Section
+from edge_vessel.command_line import printable
+
+HEADER = (
+    "machine", "case", "kind", "p50 ms", "p95 ms", "p99 ms", "total p50 ms", "first ms", "load ms",
+    "GMAdd/s", "of peak", "memory MB", "artifact MB", "power",
+)  # fmt: skip
+NO_METER = "no meter"
+
+
+def section(found: Sequence[tuple[Path, Run]]) -> Section:
+    """A row a case. Remarks: conditions of each run, what makes its energy weaker than it looks,
+    and a published power."""
+    rows = tuple(_cells(run, case) for _, run in found for case in run.cases)
+    remarks = []
+    for file, run in found:
+        remarks.append(_conditions(file, run))
+        for case in run.cases:
+            if isinstance(case, EnergyCase):
+                remarks += [f"{case.title}: {said}" for said in energy_table.remarks(case.energy)]
+    if any(isinstance(run, EnergyRun) for _, run in found):
+        remarks.append(f"for comparison: {LAIBACHER_2019}")
+    else:
+        remarks.append(
+            "power: no meter; see `python -m edge_vessel.doctor` for what can be attached"
+        )
+    energy = any(isinstance(run, EnergyRun) for _, run in found)
+    return Section("latency and power" if energy else "latency", HEADER, rows, tuple(remarks))
+
+
+def _cells(run: Run, case: Case) -> tuple[str, ...]:
+    """What was not measured is said, never guessed."""
+    share = "unknown" if case.peak is None else f"{case.peak.percent:.1f} %"
+    inference = case.stages.inference
+    return (
+        run.conditions.machine.cpu,
+        case.title,
+        run.kind,
+        *(f"{value:.1f}" for value in (inference.p50_ms, inference.p95_ms, inference.p99_ms)),
+        f"{case.stages.total.p50_ms:.1f}",
+        f"{case.first_inference_ms:.0f}",
+        f"{case.load_ms:.0f}",
+        f"{case.gmadds_per_s:.2f}",
+        share,
+        f"{case.peak_rss_mb:.0f}",
+        f"{case.subject.size_bytes / 1e6:.1f}",
+        _power(run, case),
+    )
+
+
+def _power(run: Run, case: Case) -> str:
+    """What a meter said, by which meter and of which kind; or that none did."""
+    if not (isinstance(run, EnergyRun) and isinstance(case, EnergyCase)):
+        return NO_METER
+    found, source = case.energy, f"{run.meter.kind} by {run.meter.name}"
+    if found.loaded_power_w is None:
+        return f"no joules: {found.why}"
+    above = found.above_idle_per_inference_j
+    parts = [
+        f"{found.loaded_power_w} W",
+        "above idle unknown" if above is None else f"{above} J per inference above idle",
+        source,
+        *(["short windows"] if found.short else []),
+    ]
+    return ", ".join(parts)
+
+
+def _conditions(file: Path, run: Run) -> str:
+    """Under which conditions a run's figures hold."""
+    found = run.conditions
+    parts = [
+        f"{found.machine.model}, {found.machine.os}, Linux {found.machine.kernel}",
+        f"governor {', '.join(found.governors) or 'unknown'}",
+        course(found),
+        *(["measured all the same"] if found.forced and found.busy_percent > BUSY_PERCENT else []),
+        f"slowed by {', '.join(found.throttle)}" if found.throttle else "not slowed",
+        f"edge_vessel {found.versions.edge_vessel}, revision {found.git_revision or 'unknown'}",
+        run.created,
+    ]
+    return f"{printable(file.name)}: {'; '.join(parts)}"
