@@ -2,6 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/pip --disable-pip-version-check
+PYTEST := $(VENV)/bin/python -m pytest --cov
+# Two files at a time; then, alone, what times something or lives with a camera's clock. The longest
+# file comes first, so that no core waits for it at the end.
+SIDE_BY_SIDE := tests/train/test_fit.py tests/board tests/compile tests/train
+ALONE := tests/edge_vessel tests/bench tests/deploy tests/test_packaging.py
 .PHONY: demo test check clean
 
 demo: $(VENV)/base
@@ -9,7 +14,12 @@ demo: $(VENV)/base
 
 test: $(VENV)/dev
 	$(MAKE) check
-	$(VENV)/bin/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=90 $(ARGS)
+ifdef ARGS
+	$(PYTEST) $(ARGS)
+else
+	$(PYTEST) --cov-report= -n 2 --dist loadfile $(SIDE_BY_SIDE)
+	$(PYTEST) --cov-report=term:skip-covered --cov-append --cov-fail-under=90 $(ALONE)
+endif
 
 check: $(VENV)/dev
 	$(VENV)/bin/ruff check .

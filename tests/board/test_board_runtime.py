@@ -9,6 +9,7 @@ import pytest
 from board import Board
 from test_board_camera import play
 
+from bench import run_file
 from edge_vessel import models
 from edge_vessel.artifact import open_artifact
 from edge_vessel.segmenter import Segmenter
@@ -51,3 +52,21 @@ def test_an_absent_camera_is_exit_code_3(board: Board, photographs: Path) -> Non
     assert code == 3, output
     assert "/dev/video0" in output
     assert "Traceback" not in output
+
+
+def test_bench_needs_the_base_package_alone(board: Board, photographs: Path) -> None:
+    """No torch, no compiler, no matplotlib there; bench lies beside it, as in a bundle."""
+    command = (
+        "python3 -m bench latency m2unet-fundus-544 --image images/0.jpg --runs 1 --warmup 0 "
+        "--force --output latency.json"
+    )
+    code, output = board.run(command, photographs, 900)
+    assert code == 0, output
+    run = run_file.read(photographs / "latency.json")
+    (case,) = run.cases
+    assert run.kind == "emulated"
+    assert run.conditions.machine.architecture == "aarch64"
+    assert {core.part for core in run.conditions.machine.cores} == {"Cortex-A72"}
+    assert case.stages.inference.count == 1
+    assert case.subject.trust == "pinned"
+    assert "emulated" in output
