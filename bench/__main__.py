@@ -1,4 +1,4 @@
-"""`python -m bench latency | energy | accuracy | sweep | report | compare`."""
+"""`python -m bench latency | estimate | energy | accuracy | sweep | report | compare`."""
 
 import sys
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from edge_vessel.errors import UsageError
 
 COMMANDS = {
     "latency": "how long an artifact takes on this machine, in percentiles",
+    "estimate": "what one inference costs on a core that is not here",
     "accuracy": "what the device gives on a data set, stage by stage",
     "energy": "watts and joules per inference, by a power meter",
     "sweep": "one network at several input sizes: cost and memory a megapixel",
@@ -32,9 +33,11 @@ def _run(arguments: list[str]) -> int:
         run: Callable[[list[str]], int] = getattr(import_module(f"bench.{command}"), command)
         return run(rest)
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] in ("bench", "train", "edge_vessel"):
+        if (error.name or "").partition(".")[0] in ("bench", "train", "compile", "edge_vessel"):
             raise
-        raise UsageError(f"{error.name} is missing: pip install -e '.[train,bench]'") from error
+        raise UsageError(
+            f"{error.name} is missing: pip install -e '.[train,compile,bench]'"
+        ) from error
 
 
 def _usage() -> str:

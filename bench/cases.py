@@ -116,17 +116,7 @@ def case(
     height, width = loaded.image_size
     return Case(
         title=f"{plan.title}, {loaded.image} {width}x{height}",
-        subject=Subject(
-            manifest.name,
-            manifest.version,
-            plan.artifact.manifest_sha256,
-            plan.artifact.trust,
-            loaded.engine,
-            manifest.model.precision,
-            (manifest.input.height, manifest.input.width),
-            manifest.model.multiply_adds,
-            sum(one.size for one in manifest.files),
-        ),
+        subject=Subject.of(plan.artifact, loaded.engine),
         threads=plan.task.threads,
         cores=plan.task.cores,
         image=loaded.image,

@@ -20,6 +20,7 @@ from bench.quantities import Count, Index, Length, NotNegative, Sha256, Size, Ti
 from bench.samples import Latency
 from bench.trace import Reading
 from edge_vessel import json_reader
+from edge_vessel.artifact import Artifact
 from edge_vessel.atomic import write_file
 from edge_vessel.bounded_read import read_regular
 from edge_vessel.errors import UsageError
@@ -50,6 +51,22 @@ class Subject:
     input: Size
     multiply_adds: Index
     size_bytes: Count
+
+    @classmethod
+    def of(cls, artifact: Artifact, engine: str) -> "Subject":
+        """`engine` with its version."""
+        manifest = artifact.manifest
+        return cls(
+            manifest.name,
+            manifest.version,
+            artifact.manifest_sha256,
+            artifact.trust,
+            engine,
+            manifest.model.precision,
+            (manifest.input.height, manifest.input.width),
+            manifest.model.multiply_adds,
+            sum(one.size for one in manifest.files),
+        )
 
 
 @dataclass(frozen=True)

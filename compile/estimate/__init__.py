@@ -1,5 +1,6 @@
 """What a function would cost on a board that nobody has: emulated, counted, weighed."""
 
-from compile.estimate.meter import Estimate, EstimateMeter, explain
+from compile.estimate.emulated import Estimate
+from compile.estimate.meter import EstimateMeter, explain
 
 __all__ = ["Estimate", "EstimateMeter", "explain"]
