@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from bench import estimated, flags, run_file, whole_inference
+from bench import estimated, flags, run_file
 from bench.conditions import git_revision
 from bench.estimated import Cost, Model, Validation
 from bench.run_file import Subject
@@ -65,6 +65,9 @@ def estimate(arguments: list[str]) -> int:
 
 def measure(artifact: Artifact, cpu: str) -> Report:
     """See `estimate`."""
+    # Takes seconds to import the compiler: no artifact waits for it to be distrusted.
+    from bench import whole_inference
+
     whole_inference.refuse(artifact, cpu, estimated.target(cpu).features)
     machine, caches = estimated.core(cpu)
     model = estimated.model(cpu)

@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    model, version = estimated.model(CPU), _prepare(options.root)
+    version, model = _prepare(options.root), estimated.model(CPU)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if options.network:

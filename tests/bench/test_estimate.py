@@ -12,11 +12,12 @@ from artifact_folders import python
 from native_artifacts import compile_for
 from needs import unavailable
 
-from bench import estimated, reference_networks, whole_inference
+from bench import estimate_validation, estimated, reference_networks, whole_inference
 from bench.estimated import Model
 from bench.reference_networks import REFERENCES
 from compile import targets
-from compile.estimate import Estimate
+from compile.estimate.emulated import Estimate
+from edge_vessel import models
 from edge_vessel.artifact import Artifact, open_artifact
 from edge_vessel.errors import ArtifactError, DeviceError, UsageError
 
@@ -88,11 +89,10 @@ def test_no_signature_no_emulation(native: Path, tmp_path: Path) -> None:
     assert "was changed" in done.stderr.splitlines()[-1]
 
 
-def test_a_portable_artifact_is_one_line() -> None:
-    done = _estimate("m2unet-fundus-544")
-    assert done.returncode == 4
-    assert "is for onnx on any, accelerator none; an estimate takes native" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+def test_a_portable_artifact_is_refused() -> None:
+    portable = open_artifact(models.default_path())
+    with pytest.raises(ArtifactError, match="is for onnx on any, accelerator none; an estimate"):
+        whole_inference.refuse(portable, "cortex-a72", A72.features)
 
 
 @pytest.mark.parametrize(
@@ -187,9 +187,11 @@ def test_a_damaged_validation_is_one_line(
         estimated.read_validation("cortex-a72")
 
 
-def test_a_root_without_ncnn_is_one_line(tmp_path: Path) -> None:
-    done = python("-W", "ignore", "-m", "bench.estimate_validation", tmp_path)
-    assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].endswith(
-        "no arm64 root folder with ncnn; bench/README.md makes one"
+def test_a_root_without_ncnn_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert estimate_validation.main([str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert said == (
+        f"error: {tmp_path}: no arm64 root folder with ncnn; bench/README.md makes one\n"
     )

@@ -13,9 +13,10 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as T
 
 from compile import rewrite, targets
-from compile.estimate import Estimate, EstimateMeter, explain
+from compile.estimate.emulated import Estimate
 from compile.estimate.integers import kernels
 from compile.estimate.machine import MACHINES
+from compile.estimate.meter import EstimateMeter, explain
 from compile.explain import multiply_adds
 from compile.plan import plan
 from compile.schedules.vector import Expr, constant, load, store
