@@ -1,4 +1,4 @@
-"""`python -m bench latency | energy | accuracy | peers | gpu | sweep | report | compare`."""
+"""`python -m bench latency | estimate | energy | accuracy | peers | gpu | sweep | report | compare`."""
 
 import sys
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from edge_vessel.errors import UsageError
 
 COMMANDS = {
     "latency": "how long an artifact takes on this machine, in percentiles",
+    "estimate": "what one inference costs on a core that is not here",
     "accuracy": "what the device gives on a data set, stage by stage",
     "energy": "watts and joules per inference, by a power meter",
     "peers": "one network in other engines, side by side: ratios with their interval",
@@ -34,9 +35,11 @@ def _run(arguments: list[str]) -> int:
         run: Callable[[list[str]], int] = getattr(import_module(f"bench.{command}"), command)
         return run(rest)
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] in ("bench", "train", "edge_vessel"):
+        if (error.name or "").partition(".")[0] in ("bench", "train", "compile", "edge_vessel"):
             raise
-        raise UsageError(f"{error.name} is missing: pip install -e '.[train,bench]'") from error
+        raise UsageError(
+            f"{error.name} is missing: pip install -e '.[train,compile,bench]'"
+        ) from error
 
 
 def _usage() -> str:

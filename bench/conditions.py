@@ -138,7 +138,7 @@ def begin(
         waited_s=round(waited_s, 1),
         forced=force,
         versions=Versions(__version__, platform.python_version(), np.__version__, cv2.__version__),
-        git_revision=_git_revision(),
+        git_revision=git_revision(),
     )
 
 
@@ -157,7 +157,7 @@ def _busy_percents() -> list[float]:
     return psutil.cpu_percent(interval=_BUSY_WINDOW_S, percpu=True)
 
 
-def _git_revision() -> str | None:
+def git_revision() -> str | None:
     """None on a board, which has no checkout."""
     root = Path(__file__).parent.parent
     if not (root / ".git").exists():

@@ -33,6 +33,12 @@ class Peak:
     source: str
 
 
+def madds_per_cycle(part: str) -> int | None:
+    """float32 multiply-adds that a core, such as "Cortex-A72", can begin in a cycle; None where
+    that is not known."""
+    return _MADDS_PER_CYCLE.get(part)
+
+
 def find_peak(
     board: Board, cores: Sequence[int], threads: int, precision: str, gmadds_per_s: float
 ) -> Peak | None:
@@ -47,7 +53,7 @@ def find_peak(
     for core in board.cores:
         if core.index not in cores:
             continue
-        per_cycle = _MADDS_PER_CYCLE.get(core.part)
+        per_cycle = madds_per_cycle(core.part)
         if per_cycle is None or not core.max_mhz:
             return None
         rates.append((per_cycle * core.max_mhz / 1e3, f"{core.part} at {core.max_mhz:.0f} MHz"))

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from compile.estimate import Estimate
+from compile.estimate.emulated import Estimate
 from compile.native import Native
 from compile.rewrite import Saved
 from compile.schedules.bottleneck import RING_ROWS, Bottleneck

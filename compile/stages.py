@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from compile import emulation, estimate
-from compile.estimate import Estimate
+from compile import emulation
+from compile.estimate import meter
+from compile.estimate.emulated import Estimate
 from compile.explain import explain_native
 from compile.golden import input_size, onnx_predictor
 from compile.native import Native
@@ -141,7 +142,7 @@ def report_speed(
 def _estimates(native: Native, target: CompileTarget) -> dict[str, Estimate]:
     """Of each function on a board's core; none, and a line why, where nothing can estimate it."""
     try:
-        return estimate.explain(native.functions, target)
+        return meter.explain(native.functions, target)
     except (UsageError, DeviceError) as error:
         sys.stderr.write(f"no times: {error}\n")
         return {}

@@ -36,19 +36,20 @@ def weigh(calls: list[Counter[str]], machine: Machine, folder: Path) -> list[flo
     )
     found = []
     for blocks, most in zip(calls, kept, strict=True):
-        share = _instructions(most) / max(_instructions(blocks), 1)
+        share = instructions(most) / max(instructions(blocks), 1)
         cycles = sum(count * costs[block] for block, count in most.items())
         found.append(cycles / share if share else 0.0)
     return found
 
 
-def _instructions(blocks: Counter[str]) -> int:
+def instructions(blocks: Counter[str]) -> int:
+    """How many were executed."""
     return sum(count * len(block) // _WORD for block, count in blocks.items())
 
 
 def _most(blocks: Counter[str]) -> Counter[str]:
     """The blocks that hold nearly all executed instructions; llvm-mca takes long for each."""
-    left = (1 - _COVERAGE) * _instructions(blocks)
+    left = (1 - _COVERAGE) * instructions(blocks)
     most = Counter(blocks)
     for block in sorted(blocks, key=lambda one: blocks[one] * len(one)):
         left -= blocks[block] * len(block) / _WORD

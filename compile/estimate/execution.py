@@ -1,4 +1,4 @@
-"""Runs a program of harness.c under QEMU with plugin.c, and reads what was counted."""
+"""Runs aarch64 programs under QEMU with plugin.c, and reads what was counted."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ _PLUGIN = Path(__file__).with_name("plugin.c")
 
 @dataclass(frozen=True)
 class Counts:
-    """Of one call.
+    """Of what ran between the two marks.
 
     Attributes:
         blocks: instructions of a translated block, 8 hexadecimal digits each -> executions.
@@ -28,22 +28,26 @@ class Counts:
     write_backs: int
 
 
-def run(program: Path, count: int, cpu: str, caches: Sequence[int]) -> list[Counts]:
-    """The second call of each of the `count` functions; as many at a time as there are cores.
+def run(
+    programs: Sequence[Sequence[str]], folder: Path, cpu: str, caches: Sequence[int]
+) -> list[Counts]:
+    """Of each program; as many at a time as there are cores.
 
     Args:
+        programs: QEMU's own options, the program and its arguments.
+        folder: they run in it; the plugin is built there.
         cpu: as QEMU names it.
         caches: bytes and ways of the first level, bytes and ways of the second.
 
     Raises:
-        DeviceError: a function failed, or QEMU takes no plugin.
+        DeviceError: a program failed, or QEMU takes no plugin.
     """
-    call(["gcc", "-O2", "-shared", "-fPIC", "-o", "plugin.so", str(_PLUGIN)], program.parent)
+    call(["gcc", "-O2", "-shared", "-fPIC", "-o", "plugin.so", str(_PLUGIN)], folder)
     named = zip(("l1", "l1ways", "l2", "l2ways"), caches, strict=True)
     plugin = ",".join(["./plugin.so", *(f"{name}={value}" for name, value in named)])
-    command = ["qemu-aarch64", "-cpu", cpu, "-plugin", plugin, f"./{program.name}"]
+    command = ["qemu-aarch64", "-cpu", cpu, "-plugin", plugin]
     with ThreadPoolExecutor(len(cores.available())) as pool:
-        said = pool.map(lambda n: call([*command, str(n)], program.parent), range(count))
+        said = pool.map(lambda program: call([*command, *program], folder), programs)
         return [_read(text) for text in said]
 
 

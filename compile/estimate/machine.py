@@ -27,12 +27,13 @@ class Machine:
     l2_hit_cycles: float
     bandwidth: float
 
-    def seconds(self, cycles: float, l2_hits: int, moved_bytes: int) -> float:
-        """One call: the slower one of core and memory."""
-        # The longer one, not the sum: maps are read and written in order, which the prefetchers of
-        # both cores follow, so that memory works while the core computes.
-        core = (cycles + self.l2_hit_cycles * l2_hits) / self.clock_hz
-        return max(core, moved_bytes / self.bandwidth)
+    def core_seconds(self, cycles: float, l2_hits: int) -> float:
+        """The core's own, where no access goes to memory."""
+        return (cycles + self.l2_hit_cycles * l2_hits) / self.clock_hz
+
+    def memory_seconds(self, moved_bytes: int) -> float:
+        """Memory's, where the core waits for nothing else."""
+        return moved_bytes / self.bandwidth
 
 
 # Ways: Cortex-A72 TRM and Cortex-A76 TRM, "L1 memory system" and "L2 memory system".

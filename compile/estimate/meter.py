@@ -1,36 +1,15 @@
 """Estimates TIR functions; a meter for the tuner where there is no board."""
 
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from tvm import tirx
 
-from compile.estimate import execution, machine, program, tools
-from compile.estimate.cycles import weigh
+from compile.estimate import emulated, machine, program, tools
+from compile.estimate.emulated import Estimate
 from compile.targets import CompileTarget
 
-_LINE_BYTES = 64
 _FUNCTION = "estimated"
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """One call on one core; nothing is measured.
-
-    Attributes:
-        cycles: of the core's pipelines, every access a hit in the first-level cache.
-        l1_misses, l2_misses: lines of data that the two caches did not hold; no prefetcher.
-        bytes_read, bytes_written: between the second-level cache and memory.
-        seconds: see `Machine.seconds`.
-    """
-
-    cycles: float
-    l1_misses: int
-    l2_misses: int
-    bytes_read: int
-    bytes_written: int
-    seconds: float
 
 
 class EstimateMeter:
@@ -53,8 +32,7 @@ class EstimateMeter:
         self.place = f"estimate {target.cpu}" + (f", {share}% of L2" if share < 100 else "")
         self._cpu = target.cpu
         self._target = target.tvm(1)
-        ways = self._machine.l1_ways, self._machine.l2_ways
-        self._caches = core.l1_bytes, ways[0], core.l2_bytes, ways[1]
+        self._cache_bytes = core.l1_bytes, core.l2_bytes
 
     def seconds(self, function: tirx.PrimFunc) -> float:
         """Of one call with random arguments, the caches as the call before it left them.
@@ -73,16 +51,9 @@ class EstimateMeter:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             built = program.build(functions, self._target, folder)
-            counts = execution.run(built, len(functions), self._cpu, self._caches)
-            cycles = weigh([one.blocks for one in counts], self._machine, folder)
-        costs = zip(counts, cycles, strict=True)
-        return dict(zip(functions, (self._estimate(*cost) for cost in costs), strict=True))
-
-    def _estimate(self, count: execution.Counts, cycles: float) -> Estimate:
-        read, written = _LINE_BYTES * count.l2_misses, _LINE_BYTES * count.write_backs
-        hits = count.l1_misses - count.l2_misses
-        seconds = self._machine.seconds(cycles, hits, read + written)
-        return Estimate(cycles, count.l1_misses, count.l2_misses, read, written, seconds)
+            programs = [(f"./{built.name}", str(number)) for number in range(len(functions))]
+            found = emulated.estimate(programs, folder, self._cpu, self._machine, self._cache_bytes)
+        return dict(zip(functions, found, strict=True))
 
 
 def explain(functions: dict[str, tirx.PrimFunc], target: CompileTarget) -> dict[str, Estimate]:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from compile.estimate import EstimateMeter
+from compile.estimate.meter import EstimateMeter
 from compile.targets import CompileTarget
 from compile.tuning.meter import LocalMeter, Meter, RpcMeter
 from edge_vessel.errors import ArtifactError, UsageError

@@ -1,0 +1,140 @@
+"""`python -m bench estimate`: what one inference costs on a core that is not here.
+
+Runs the artifact's whole inference under QEMU, counts the second one and weighs it with a model of
+the core (compile/estimate). One thread does the work of all. Nothing is measured.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from bench import estimated, flags, run_file
+from bench.conditions import git_revision
+from bench.estimated import Cost, Model, Validation
+from bench.subject import Subject
+from compile.estimate import emulated
+from compile.estimate.machine import MACHINES
+from edge_vessel import models, signing
+from edge_vessel.artifact import Artifact, open_artifact
+from edge_vessel.atomic import write_file
+from edge_vessel.command_line import Parser, add_trust_flags, path, printable
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Report:
+    """One artifact on one core; `validation` is None where the model was never checked."""
+
+    schema_version: int
+    kind: Literal["estimated"]
+    created: str
+    git_revision: str | None
+    subject: Subject
+    model: Model
+    cost: Cost
+    validation: Validation | None
+
+
+def estimate(arguments: list[str]) -> int:
+    """Estimates, prints, writes.
+
+    Raises:
+        UsageError: an option, or a program that is missing.
+        ArtifactError: it cannot be trusted, or is not native code for this core.
+        DeviceError: QEMU, the linker, llvm-mca or the disk failed.
+    """
+    options = parser().parse_args(arguments)
+    trusted = signing.trusted_keys(options.trusted_key)
+    artifact = open_artifact(models.resolve(options.artifact), trusted, options.allow_unsigned)
+    if artifact.warning:
+        sys.stderr.write(f"warning: {artifact.warning}\n")
+    report = measure(artifact, options.cpu)
+    if options.output is not None:
+        write_file(options.output, _text(report).encode())
+    if options.json:
+        sys.stdout.write(_text(report))
+    else:
+        _print(report)
+    return 0
+
+
+def measure(artifact: Artifact, cpu: str) -> Report:
+    """See `estimate`."""
+    # Takes seconds to import the compiler: no artifact waits for it to be distrusted.
+    from bench import whole_inference
+
+    whole_inference.refuse(artifact, cpu, estimated.target(cpu).features)
+    machine, caches = estimated.core(cpu)
+    model = estimated.model(cpu)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        program = whole_inference.build(artifact, folder)
+        (found,) = emulated.estimate([program], folder, cpu, machine, caches)
+        whole_inference.check_output(artifact, folder)
+    engine = artifact.manifest.engine
+    subject = Subject.of(artifact, f"{engine.name} {engine.version}")
+    cost = estimated.cost(found, subject.multiply_adds, model, subject.precision)
+    validation = estimated.read_validation(cpu)
+    return Report(
+        SCHEMA_VERSION,
+        "estimated",
+        run_file.now(),
+        git_revision(),
+        subject,
+        model,
+        cost,
+        validation,
+    )
+
+
+def _print(report: Report) -> None:
+    cost, subject, model = report.cost, report.subject, report.model
+    gmadds = subject.multiply_adds / 1e9
+    share = "" if cost.percent_of_peak is None else f", {cost.percent_of_peak} % of the core's peak"
+    lines = [
+        f"{subject.name} {subject.precision} {subject.input[1]}x{subject.input[0]}: one inference "
+        f"on one {model.cpu} at {model.clock_mhz:.0f} MHz, estimated",
+        f"{cost.ms:.1f} ms ({cost.serial_ms:.1f} if nothing overlapped), {cost.ms_per_gmadd:.1f} "
+        f"ms a G multiply-adds of {gmadds:.2f}{share}",
+        f"{cost.instructions / 1e6:.1f} M instructions, {cost.cycles / 1e6:.1f} M cycles of the "
+        f"pipelines: {cost.core_ms:.1f} ms with hits in L2",
+        f"{cost.l1_misses / 1e6:.2f} M misses of L1, {cost.l2_misses / 1e6:.2f} M of L2: "
+        f"{cost.bytes_read / 1e6:.1f} MB read and {cost.bytes_written / 1e6:.1f} MB written, "
+        f"{cost.memory_ms:.1f} ms of memory",
+        f"model: {estimated.described(model)}",
+        f"error of the model: {_error(report)}",
+    ]
+    sys.stdout.write("".join(f"{printable(line)}\n" for line in lines))
+
+
+def _error(report: Report) -> str:
+    if report.validation is None:
+        return "not known, no published time of this core was compared"
+    low, high = report.validation.ratios
+    networks = ", ".join(
+        f"{one.name} {one.published_ms:.1f} ms, estimated {one.cost.ms:.1f}"
+        for one in report.validation.networks
+    )
+    return f"published times are {low:.2f} to {high:.2f} of the estimates ({networks})"
+
+
+def _text(report: Report) -> str:
+    return json.dumps(asdict(report), indent=1) + "\n"
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parse = Parser(prog="python -m bench estimate", description=__doc__)
+    parse.add_argument("artifact", type=path, help="a folder with native code for an Arm CPU")
+    parse.add_argument(
+        "--cpu", choices=MACHINES, default=next(iter(MACHINES)), help="default: %(default)s"
+    )
+    add_trust_flags(parse)
+    parse.add_argument("--output", type=flags.output, metavar="JSON")
+    parse.add_argument("--json", action="store_true", help="print the report as JSON")
+    return parse
