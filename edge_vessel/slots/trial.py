@@ -40,10 +40,10 @@ class Trial:
         if self.over:
             self._warn(f"{self._slot}: confirmed after {self._confirm_after} good frames")
 
-    def unreadable(self, frame: Unreadable) -> None:
+    def unreadable(self, _: Unreadable) -> None:
         """Says nothing of the release."""
 
-    def event(self, event: CameraEvent) -> None:
+    def event(self, _: CameraEvent) -> None:
         """Says nothing of the release."""
 
     def close(self) -> None:
