@@ -1,4 +1,4 @@
-"""`edge-vessel run | doctor | artifact`: the modules' own commands under one name."""
+"""`edge-vessel run | doctor | artifact | slots`: the modules' own commands under one name."""
 
 import importlib
 import sys
@@ -10,6 +10,7 @@ _COMMANDS = {
     "run": "edge_vessel.run",
     "doctor": "edge_vessel.doctor",
     "artifact": "edge_vessel.artifact_cli",
+    "slots": "edge_vessel.slots.command_line",
 }
 
 

@@ -54,6 +54,25 @@ def write_folder(folder: Path, files: Mapping[str, bytes], overwrite: bool = Fal
             shutil.rmtree(temporary, ignore_errors=True)
 
 
+def put_in_place(new: Path, folder: Path) -> None:
+    """Renames folder `new` to `folder` and fsyncs their parent; what stood there is at `new` then.
+
+    `new` is on the disk already, such as by `write_folder`, and both have one parent. A power cut
+    finds the old folder or the new one, with the exception that `write_folder` names.
+
+    Raises:
+        DeviceError: the disk is full or failing, or the parent cannot be written.
+    """
+    try:
+        if folder.is_dir():
+            _exchange(new, folder)
+        else:
+            new.rename(folder)
+        _sync(folder.parent)
+    except OSError as error:
+        raise DeviceError(f"{folder}: cannot be written: {error.strerror}") from error
+
+
 def _exchange(new: Path, old: Path) -> None:
     if _renameat2(new, old, RENAME_EXCHANGE):
         return

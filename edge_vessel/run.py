@@ -13,8 +13,7 @@ from types import FrameType
 from rich.console import Console
 from rich.table import Table
 
-from edge_vessel import meters, models, signing, sources
-from edge_vessel.artifact import open_artifact
+from edge_vessel import meters, sources
 from edge_vessel.capture import CaptureConfig
 from edge_vessel.command_line import ResultConsole, guarded, leave, printable, say_error
 from edge_vessel.errors import EdgeVesselError, UsageError
@@ -22,19 +21,18 @@ from edge_vessel.json_text import strict_json
 from edge_vessel.live_line import LiveLine
 from edge_vessel.meters import Meter
 from edge_vessel.pipeline import Limits, Pipeline
+from edge_vessel.run_artifact import choose
 from edge_vessel.run_options import DEFAULT_OUTPUT, parser
-from edge_vessel.segmenter import Segmenter
+from edge_vessel.run_sinks import close_sinks, open_sinks
 from edge_vessel.sinks.base import Sink
-from edge_vessel.sinks.files import FileSink
-from edge_vessel.sinks.jsonl import JsonlSink
-from edge_vessel.sinks.mjpeg import MjpegSink, parse_address
+from edge_vessel.sinks.mjpeg import MjpegSink
 from edge_vessel.sinks.window import WindowSink
 from edge_vessel.sources.base import Source
 from edge_vessel.sources.camera import Camera
 from edge_vessel.sources.camera_list import list_cameras
 from edge_vessel.sources.images import ImageFiles
 from edge_vessel.sources.video import VideoFile
-from edge_vessel.summary import Summary, print_summary, summarise
+from edge_vessel.summary import print_summary, summarise
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -60,32 +58,25 @@ def _run(options: argparse.Namespace) -> int:
 def _run_measured(
     options: argparse.Namespace, source: Source, output: Path | None, meter: Meter
 ) -> int:
-    artifact = open_artifact(
-        models.resolve(options.model),
-        signing.trusted_keys(options.trusted_key),
-        options.allow_unsigned,
-    )
     err = Console(stderr=True)
 
     def warn(text: str) -> None:
         err.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
-    if artifact.warning:
-        warn(f"warning: {artifact.warning}")
     if isinstance(source, ImageFiles) and source.left_out:
         warn(f"left out as results of an earlier run: {len(source.left_out)}")
-    segmenter = Segmenter(artifact, options.threads, options.threshold)
+    chosen = choose(options, warn)
     power = meters.window("run", meter)
     sinks: list[Sink] = []
     try:
-        for sink in _sinks(options, output):
+        for sink in open_sinks(options, output, chosen, source.live):
             sinks.append(sink)
             if isinstance(sink, MjpegSink):
                 warn(f"preview: {sink.url}")
         with LiveLine(err, sys.stdout.isatty() and options.jsonl != "-") as live:
             pipeline = Pipeline(
                 source,
-                segmenter,
+                chosen.segmenter,
                 sinks,
                 Limits(options.max_frames, options.duration),
                 CaptureConfig(give_up_s=options.camera_timeout),
@@ -95,11 +86,13 @@ def _run_measured(
             )
             with _stopped_by_signals(pipeline), power:
                 outcome = pipeline.run()
-        summary = summarise(source.uri, segmenter, outcome, power.energy, output)
+        if chosen.trial is not None:
+            chosen.trial.ended(outcome)
+        summary = summarise(source.uri, chosen.segmenter, outcome, power.energy, output)
     except EdgeVesselError:
-        _close(sinks, None)
+        close_sinks(sinks, None)
         raise
-    closing = _close(sinks, summary)
+    closing = close_sinks(sinks, summary)
     if options.json:
         sys.stdout.write(strict_json(summary) + "\n")
     else:
@@ -134,33 +127,6 @@ def _output(options: argparse.Namespace, source: Source) -> Path | None:
     elsewhere = options.jsonl or options.show or options.serve
     files = isinstance(source, ImageFiles | VideoFile)
     return DEFAULT_OUTPUT if files and not elsewhere else None
-
-
-def _sinks(options: argparse.Namespace, output: Path | None) -> Iterator[Sink]:
-    if output is not None:
-        yield FileSink(output, options.save)
-    if options.jsonl is not None:
-        yield JsonlSink(options.jsonl)
-    if options.serve is not None:
-        yield MjpegSink(*parse_address(options.serve))
-    if options.show:
-        yield WindowSink("edge_vessel")
-
-
-def _close(sinks: Sequence[Sink], summary: Summary | None) -> EdgeVesselError | None:
-    """Writes the summary's line and closes every sink, whatever the others do; the first fault."""
-    first: EdgeVesselError | None = None
-    for sink in sinks:
-        try:
-            if summary is not None and isinstance(sink, JsonlSink):
-                sink.summary(summary)
-        except EdgeVesselError as error:
-            first = first or error
-        try:
-            sink.close()
-        except EdgeVesselError as error:
-            first = first or error
-    return first
 
 
 @contextlib.contextmanager

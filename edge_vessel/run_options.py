@@ -12,6 +12,8 @@ from edge_vessel.command_line import (
     whole_number,
 )
 from edge_vessel.sinks.files import KINDS
+from edge_vessel.slots.layout import DEFAULT_ROOT, VARIABLE, default_root
+from edge_vessel.slots.trial import CONFIRM_AFTER
 
 DEFAULT_OUTPUT = Path("vessels")
 _MAX_FRAMES = 10**12
@@ -48,6 +50,23 @@ def parser() -> argparse.ArgumentParser:
     )
     add_model_flags(parse)
     parse.add_argument(
+        "--slots",
+        type=path,
+        nargs="?",
+        const=default_root(),
+        metavar="DIR",
+        help="run the active slot's artifact instead, counting the starts of a trial "
+        f"(default: ${VARIABLE}, else {DEFAULT_ROOT})",
+    )
+    parse.add_argument(
+        "--confirm-after",
+        type=whole_number(1, _MAX_FRAMES),
+        default=CONFIRM_AFTER,
+        metavar="N",
+        help="end the trial of a slot after N frames of a live source went through the network "
+        f"(default {CONFIRM_AFTER})",
+    )
+    parse.add_argument(
         "--threshold",
         type=_threshold,
         metavar="T",
@@ -67,6 +86,17 @@ def parser() -> argparse.ArgumentParser:
         help="of mask,overlay,probability (default mask,overlay)",
     )
     parse.add_argument("--jsonl", metavar="FILE", help="a JSON line for each frame; - for stdout")
+    parse.add_argument(
+        "--jsonl-every",
+        type=seconds,
+        default=0.0,
+        metavar="S",
+        help="for a log: at most one frame in S seconds, each with a line of temperature, "
+        "frequency and throttling",
+    )
+    parse.add_argument(
+        "--metrics", type=path, metavar="FILE", help="Prometheus metrics, rewritten every 15 s"
+    )
     parse.add_argument("--show", action="store_true", help="open a window")
     parse.add_argument("--serve", metavar="HOST:PORT", help="MJPEG preview")
     parse.add_argument("--max-frames", type=whole_number(1, _MAX_FRAMES), metavar="N")

@@ -12,8 +12,9 @@ from pathlib import Path
 from edge_vessel.atomic import DISK_FAULTS
 from edge_vessel.errors import DeviceError, UsageError
 from edge_vessel.json_text import strict_json
+from edge_vessel.meters.conditions import read_conditions
 from edge_vessel.sinks.base import CameraEvent, Result, Unreadable
-from edge_vessel.sinks.records import camera_record, frame_record, unreadable_record
+from edge_vessel.sinks.records import camera_record, frame_record, iso_utc, unreadable_record
 
 # An fsync costs an SD card tens of milliseconds: a power cut loses a second at most.
 _FSYNC_EVERY_S = 1.0
@@ -26,9 +27,12 @@ class JsonlSink:
     A file that is there already is gone on with: a restarted service loses nothing, and each run
     ends with its own summary. Where a power cut tore its last line, the next one starts on a line
     of its own. Each line goes out whole and at once, in one write.
+
+    With `every_s` it is a log: of the frames it takes one in so many seconds, each with a line of
+    what the machine is like; of the frames that failed and of the camera it takes all.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, every_s: float = 0.0) -> None:
         """Opens `path`; "-" is standard output.
 
         Raises:
@@ -36,6 +40,8 @@ class JsonlSink:
                 a pipe that nobody reads; standard output is closed.
             DeviceError: the disk is full, read-only or failing.
         """
+        self._every_s = every_s
+        self._due_s = 0.0
         self._descriptor = -1
         self._own = str(path) != "-"
         self._name = str(path) if self._own else "standard output"
@@ -52,12 +58,20 @@ class JsonlSink:
             raise
 
     def write(self, result: Result) -> None:
-        """One line of type "frame".
+        """One line of type "frame", in a log one of type "machine" too, or none.
 
         Raises:
             DeviceError: the disk is full (the line is taken back whole), or the reader has gone.
         """
+        now_s = time.monotonic()
+        if now_s < self._due_s:
+            return
+        self._due_s = now_s + self._every_s
         self._line(frame_record(result))
+        if self._every_s:
+            self._line(
+                {"type": "machine", "time": iso_utc(time.time()), **asdict(read_conditions())}
+            )
 
     def unreadable(self, frame: Unreadable) -> None:
         """One line of type "frame" with status "failed".
