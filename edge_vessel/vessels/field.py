@@ -10,6 +10,7 @@ from edge_vessel.field_of_view import FieldOfView
 
 _WORKING_SIDE = 320  # px of the reduced photograph
 _DIM = 0.15  # of the way from the surroundings to the fundus's median; darker is no fundus
+_MIN_LIT = 0.5  # of the circle; with less, its surroundings are no darker than it
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Field:
 
     @classmethod
     def of(cls, image: NDArray[np.uint8], fov: FieldOfView) -> "Field":
-        """The largest lit region of the circle, dark spots inside it included.
+        """The largest lit region of the circle, dark spots inside it included; all of it where
+        its surroundings are not darker.
 
         Args:
             image: (H, W, 3) uint8 RGB.
@@ -39,13 +41,14 @@ class Field:
         dark = float(np.median(level[~inside])) if not inside.all() else 0.0
         light = float(np.median(level[inside])) if inside.any() else 255.0
         bright = (level > dark + _DIM * (light - dark)) & inside
+        if np.count_nonzero(bright) <= _MIN_LIT * np.count_nonzero(inside):
+            return cls.of_circle(fov, height, width)
         contours, _ = cv2.findContours(
             bright.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
         )
+        largest = max(contours, key=cv2.contourArea)
         filled = np.zeros(level.shape, np.uint8)
-        if contours:
-            largest = max(contours, key=cv2.contourArea)
-            cv2.drawContours(filled, [largest], -1, 255, cv2.FILLED)
+        cv2.drawContours(filled, [largest], -1, 255, cv2.FILLED)
         # Reduced, the circle's rim is coarse: it is taken from the circle itself.
         grown = cv2.dilate(filled, np.ones((3, 3), np.uint8))
         filled[~inside] = grown[~inside]

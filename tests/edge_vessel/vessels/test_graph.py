@@ -183,3 +183,10 @@ def test_a_circle_that_the_camera_cuts_off_above():
     assert field.lit[255, 185]
     mask = draw((400, 400), ([(200, 82), (200, 300)], 6))
     assert kinds(vessel_graph(mask, field)) == {"cut": 1, "ending": 1}
+
+
+@pytest.mark.parametrize("level", [0, 160])
+def test_surroundings_that_tell_nothing_leave_the_circle(level):
+    fov = FieldOfView(40, 30, 25)
+    field = Field.of(np.full((60, 80, 3), level, np.uint8), fov)
+    assert (field.lit == fov.mask(60, 80)).all()
