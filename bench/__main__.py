@@ -1,4 +1,4 @@
-"""`python -m bench latency | energy | accuracy | sweep | report | compare`."""
+"""`python -m bench latency | energy | accuracy | repeatability | sweep | report | compare`."""
 
 import sys
 from collections.abc import Callable
@@ -11,6 +11,7 @@ COMMANDS = {
     "latency": "how long an artifact takes on this machine, in percentiles",
     "accuracy": "what the device gives on a data set, stage by stage",
     "energy": "watts and joules per inference, by a power meter",
+    "repeatability": "biomarkers of one eye from capture to capture, against those of others",
     "sweep": "one network at several input sizes: cost and memory a megapixel",
     "report": "runs as a table, Markdown, HTML and pictures",
     "compare": "two runs: the ratio with its interval; 1 on a regression only",
