@@ -1,4 +1,4 @@
-"""`python -m bench latency | estimate | energy | accuracy | peers | gpu | sweep | report | compare`."""
+"""`python -m bench COMMAND`: every figure that the project publishes, with its conditions."""
 
 import sys
 from collections.abc import Callable
@@ -14,6 +14,7 @@ COMMANDS = {
     "energy": "watts and joules per inference, by a power meter",
     "peers": "one network in other engines, side by side: ratios with their interval",
     "gpu": "a frame on a GPU, with its copies and without",
+    "repeatability": "biomarkers of one eye from capture to capture, against those of others",
     "sweep": "one network at several input sizes: cost and memory a megapixel",
     "report": "runs as a table, Markdown, HTML and pictures",
     "compare": "two runs: the ratio with its interval; 1 on a regression only",

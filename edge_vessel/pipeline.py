@@ -10,8 +10,9 @@ from edge_vessel.meters.stopwatch import Percentiles, Stopwatch
 from edge_vessel.segmenter import Segmenter
 from edge_vessel.sinks.base import CameraEvent, CameraState, Result, Sink, Unreadable
 from edge_vessel.sources.base import Frame, Source
+from edge_vessel.vessels import Field, VesselAnalysis, analyse
 
-STAGES = ("capture", "preprocess", "inference", "postprocess", "total")
+STAGES = ("capture", "preprocess", "inference", "postprocess", "analysis", "total")
 _POLL_S = 0.1
 
 
@@ -58,6 +59,7 @@ class Pipeline:
     """Segments every frame of a source and hands the results to the sinks, in order.
 
     Args:
+        analyse_vessels: finds graph, landmarks and biomarkers of each frame too.
         report: called after each frame and event, at most as often as it likes to draw.
         warn: called with one line for each frame that cannot be read and each change of the camera.
         stop_when: asked between frames; the run ends where it says so.
@@ -70,6 +72,7 @@ class Pipeline:
         sinks: Sequence[Sink],
         limits: Limits | None = None,
         capture: CaptureConfig | None = None,
+        analyse_vessels: bool = False,
         report: Callable[[Progress], None] = lambda _: None,
         warn: Callable[[str], None] = lambda _: None,
         stop_when: Callable[[], bool] = lambda: False,
@@ -81,7 +84,9 @@ class Pipeline:
         self._report = report
         self._warn = warn
         self._stop_when = stop_when
-        self._watches = {stage: Stopwatch() for stage in STAGES}
+        self._analyses = analyse_vessels
+        stages = STAGES if analyse_vessels else (one for one in STAGES if one != "analysis")
+        self._watches = {stage: Stopwatch() for stage in stages}
         self._processed = self._no_fundus = self._failed = 0
         self._started_s = 0.0
         self._first_frame_s: float | None = None
@@ -171,6 +176,10 @@ class Pipeline:
             self._first_frame_s = time.monotonic()
         started = time.perf_counter()
         segmentation = self._segmenter.segment(frame.image)
+        vessels: VesselAnalysis | None = None
+        if self._analyses and segmentation.fov is not None:
+            field = Field.of(frame.image, segmentation.fov)
+            vessels = analyse(segmentation.mask, field)
         total_ms = frame.capture_ms + 1e3 * (time.perf_counter() - started)
         self._processed += 1
         self._watches["capture"].add(frame.capture_ms)
@@ -179,8 +188,10 @@ class Pipeline:
             self._watches["preprocess"].add(segmentation.preprocess_ms)
             self._watches["inference"].add(segmentation.inference_ms)
             self._watches["postprocess"].add(segmentation.postprocess_ms)
+            if vessels is not None:
+                self._watches["analysis"].add(vessels.analysis_ms)
         else:
             self._no_fundus += 1
-        result = Result(frame, segmentation, self._capture.dropped, total_ms)
+        result = Result(frame, segmentation, self._capture.dropped, total_ms, vessels)
         for sink in self._sinks:
             sink.write(result)

@@ -48,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     if options.json and options.jsonl == "-":
         raise UsageError("--json and --jsonl - both write to stdout: name a file for --jsonl")
+    if options.biomarkers and options.jsonl is None:
+        raise UsageError("--biomarkers go into the JSON lines: name a file with --jsonl")
     source = _source(options)
     output = _output(options, source)
     # Before the model, which takes seconds to load.
@@ -80,6 +82,7 @@ def _run_measured(
                 sinks,
                 Limits(options.max_frames, options.duration),
                 CaptureConfig(give_up_s=options.camera_timeout),
+                analyse_vessels=options.biomarkers or _draws_landmarks(options, output),
                 report=live.update,
                 warn=warn,
                 stop_when=lambda: any(isinstance(s, WindowSink) and s.closed for s in sinks),
@@ -127,6 +130,10 @@ def _output(options: argparse.Namespace, source: Source) -> Path | None:
     elsewhere = options.jsonl or options.show or options.serve
     files = isinstance(source, ImageFiles | VideoFile)
     return DEFAULT_OUTPUT if files and not elsewhere else None
+
+
+def _draws_landmarks(options: argparse.Namespace, output: Path | None) -> bool:
+    return output is not None and "landmarks" in options.save
 
 
 @contextlib.contextmanager

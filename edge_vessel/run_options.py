@@ -83,7 +83,7 @@ def parser() -> argparse.ArgumentParser:
         type=_kinds,
         default=frozenset({"mask", "overlay"}),
         metavar="KINDS",
-        help="of mask,overlay,probability (default mask,overlay)",
+        help="of mask,overlay,probability,landmarks (default mask,overlay)",
     )
     parse.add_argument("--jsonl", metavar="FILE", help="a JSON line for each frame; - for stdout")
     parse.add_argument(
@@ -96,6 +96,11 @@ def parser() -> argparse.ArgumentParser:
     )
     parse.add_argument(
         "--metrics", type=path, metavar="FILE", help="Prometheus metrics, rewritten every 15 s"
+    )
+    parse.add_argument(
+        "--biomarkers",
+        action="store_true",
+        help="density, calibre, tortuosity and more of the vessels in each JSON line",
     )
     parse.add_argument("--show", action="store_true", help="open a window")
     parse.add_argument("--serve", metavar="HOST:PORT", help="MJPEG preview")

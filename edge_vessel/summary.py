@@ -9,7 +9,7 @@ from rich.table import Table
 
 from edge_vessel.meters.stopwatch import Percentiles
 from edge_vessel.meters.window import Energy
-from edge_vessel.pipeline import STAGES, Outcome
+from edge_vessel.pipeline import Outcome
 from edge_vessel.segmenter import Segmenter
 from edge_vessel.sinks.base import CameraState
 
@@ -98,8 +98,7 @@ def _stage_table(summary: Summary) -> Table:
     table.add_column("stage")
     for name in ("p50", "p90", "p95", "p99", "max"):
         table.add_column(f"{name} ms", justify="right")
-    for stage in STAGES:
-        times = summary.stages[stage]
+    for stage, times in summary.stages.items():
         values = () if times is None else list(asdict(times).values())[1:]
         table.add_row(stage, *(f"{value:.1f}" for value in values))
     return table

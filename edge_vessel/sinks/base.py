@@ -5,6 +5,7 @@ from typing import Literal, Protocol
 
 from edge_vessel.segmenter import Segmentation
 from edge_vessel.sources.base import Frame
+from edge_vessel.vessels import VesselAnalysis
 
 CameraState = Literal["ok", "lost", "recovering"]
 
@@ -14,13 +15,15 @@ class Result:
     """One frame and its vessel map.
 
     `dropped` counts the frames so far that a newer one overtook; `total_ms` is what
-    reading and segmenting this one cost, waiting excluded.
+    reading, segmenting and analysing this one cost, waiting excluded. `vessels` is None where
+    nobody asked for it, and where no fundus was found.
     """
 
     frame: Frame
     segmentation: Segmentation
     dropped: int
     total_ms: float
+    vessels: VesselAnalysis | None = None
 
 
 @dataclass(frozen=True)

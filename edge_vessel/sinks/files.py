@@ -1,4 +1,4 @@
-"""PNG files of each frame: the mask, the overlay, the probability."""
+"""PNG files of each frame: the mask, the overlay, the probability, the landmarks."""
 
 import os
 import re
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from edge_vessel.atomic import DISK_FAULTS, sweep, write_file
 from edge_vessel.errors import DeviceError, UsageError
-from edge_vessel.segmenter import Segmentation
 from edge_vessel.sinks.base import CameraEvent, Result, Unreadable
 from edge_vessel.sinks.overlay import overlay
+from edge_vessel.vessels.drawing import draw_landmarks
 
-KINDS = frozenset({"mask", "overlay", "probability"})
+KINDS = frozenset({"mask", "overlay", "probability", "landmarks"})
 
 # A vessel map identifies a person: the owner and the group read it, nobody else.
 _FILE_MODE = 0o640
@@ -30,8 +30,9 @@ _TRIAL = ".edge-vessel"
 
 
 class FileSink:
-    """Writes `<name>_mask.png` (8-bit, 0 or 255), `<name>_overlay.png` (8-bit RGB) and
-    `<name>_probability.png` (16-bit, probability * 65535 rounded), each in the photograph's size.
+    """Writes `<name>_mask.png` (8-bit, 0 or 255), `<name>_overlay.png` (8-bit RGB),
+    `<name>_probability.png` (16-bit, probability * 65535 rounded) and `<name>_landmarks.png` (8-bit
+    RGB, of results that have `vessels`), each in the photograph's size.
 
     Each file is whole or not there. One without a fundus leaves an
     empty mask. Names that meet a second time in one run get `_2`, `_3`; the files of an earlier run
@@ -71,7 +72,7 @@ class FileSink:
         name = self._free_name(result.frame.name)
         paths = {kind: self._folder / f"{name}_{kind}.png" for kind in sorted(self._save)}
         for kind, path in paths.items():
-            content = _png(path, _picture(kind, result.frame.image, result.segmentation))
+            content = _png(path, _picture(kind, result))
             write_file(path, content, _FILE_MODE)
 
     def unreadable(self, frame: Unreadable) -> None:
@@ -108,16 +109,20 @@ def file_name(source_name: str) -> str:
     return cut if cut.strip("._-") else "frame"
 
 
-def _picture(
-    kind: str, image: NDArray[np.uint8], segmentation: Segmentation
-) -> NDArray[np.uint8] | NDArray[np.uint16]:
+def _picture(kind: str, result: Result) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    image, segmentation = result.frame.image, result.segmentation
     if kind == "mask":
         return segmentation.mask.astype(np.uint8) * np.uint8(255)
     if kind == "probability":
         scaled = segmentation.probability * np.float32(65535)
         np.rint(scaled, out=scaled)
         return scaled.astype(np.uint16)
-    drawn = overlay(image, segmentation.mask, segmentation.fov)
+    if kind == "overlay":
+        drawn = overlay(image, segmentation.mask, segmentation.fov)
+    elif result.vessels is None:
+        drawn = image.copy()
+    else:
+        drawn = draw_landmarks(image, result.vessels.graph, result.vessels.landmarks)
     cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR, dst=drawn)
     return drawn
 

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from edge_vessel.sinks.base import CameraEvent, CameraState, Result, Unreadable
+from edge_vessel.vessels import Biomarkers
 
 
 @dataclass(frozen=True)
@@ -26,13 +27,15 @@ class StageTimes:
     preprocess: float | None
     inference: float | None
     postprocess: float | None
+    analysis: float | None
     total: float | None
 
 
 @dataclass(frozen=True)
 class FrameRecord:
     """One frame. `vessel_density` is vessel pixels over pixels inside the field of view, in [0, 1];
-    None, as is `fov`, where no fundus was found. `source` is the photograph's path, None from a
+    None, as is `fov`, where no fundus was found. `biomarkers` are None there too, and where nobody
+    asked for them. `source` is the photograph's path, None from a
     camera; names may repeat, paths do not. `time` is ISO 8601 in UTC. A frame that could not be
     read has neither name nor size: its `error` says why."""
 
@@ -48,6 +51,7 @@ class FrameRecord:
     fov: FovRecord | None
     vessel_px: int | None
     vessel_density: float | None
+    biomarkers: Biomarkers | None
     ms: StageTimes
     dropped: int | None
 
@@ -84,11 +88,13 @@ def frame_record(result: Result) -> FrameRecord:
         fov=None if fov is None else FovRecord(fov.centre_x, fov.centre_y, fov.radius),
         vessel_px=vessel_px,
         vessel_density=density,
+        biomarkers=None if result.vessels is None else result.vessels.biomarkers,
         ms=StageTimes(
             capture=frame.capture_ms,
             preprocess=found.preprocess_ms,
             inference=found.inference_ms,
             postprocess=found.postprocess_ms,
+            analysis=None if result.vessels is None else result.vessels.analysis_ms,
             total=result.total_ms,
         ),
         dropped=result.dropped,
@@ -110,7 +116,8 @@ def unreadable_record(frame: Unreadable, time_s: float) -> FrameRecord:
         fov=None,
         vessel_px=None,
         vessel_density=None,
-        ms=StageTimes(None, None, None, None, None),
+        biomarkers=None,
+        ms=StageTimes(None, None, None, None, None, None),
         dropped=None,
     )
 

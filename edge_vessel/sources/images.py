@@ -27,7 +27,7 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _START_OF_SCAN = 0xDA
 _FRAME_HEADERS = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _SIGNIFICANT_BITS = (10, 12, 14, 16)  # of the sensors whose values come in 16
-_RESULT = re.compile(r"(.+)_(?:mask|overlay|probability)")  # what FileSink writes
+_RESULT = re.compile(r"(.+)_(?:mask|overlay|probability|landmarks)")  # what FileSink writes
 
 # What the libraries below OpenCV write to stderr; all else there is somebody else's.
 _LIBRARY_LINE = re.compile(

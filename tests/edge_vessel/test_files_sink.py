@@ -2,17 +2,19 @@ import os
 import stat
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from needs import unavailable
-from results import HEIGHT, WIDTH, make_result
+from results import FOV, HEIGHT, WIDTH, make_result
 
 from edge_vessel.errors import DeviceError, EdgeVesselError, UsageError
 from edge_vessel.sinks.base import CameraEvent, Unreadable
 from edge_vessel.sinks.files import KINDS, FileSink, _png, file_name
+from edge_vessel.vessels import Field, analyse
 
 
 def read(path: Path) -> np.ndarray:
@@ -40,6 +42,7 @@ def test_each_kind_holds_what_it_says(tmp_path: Path) -> None:
     sink.close()
     folder = tmp_path / "out" / "deep"
     assert sorted(path.name for path in folder.iterdir()) == [
+        "eye_landmarks.png",
         "eye_mask.png",
         "eye_overlay.png",
         "eye_probability.png",
@@ -55,6 +58,9 @@ def test_each_kind_holds_what_it_says(tmp_path: Path) -> None:
     overlay = read(folder / "eye_overlay.png")
     assert overlay.shape == (HEIGHT, WIDTH, 3)
     assert overlay[0, 0].tolist() == [20, 60, 160], "RGB and BGR are not swapped"
+    landmarks = read(folder / "eye_landmarks.png")
+    bare = result.frame.image[..., ::-1]
+    assert np.array_equal(landmarks, bare), "nobody asked for the analysis"
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o640 for path in folder.iterdir())
 
 
@@ -115,16 +121,27 @@ def test_names_are_safe(source_name: str, expected: str) -> None:
     assert file_name(source_name) == expected
 
 
+def test_landmarks_are_drawn_on_the_photograph(tmp_path: Path) -> None:
+    plain = make_result()
+    field = Field.of(plain.frame.image, FOV)
+    result = replace(plain, vessels=analyse(plain.segmentation.mask, field))
+    FileSink(tmp_path, frozenset({"landmarks"})).write(result)
+    picture = read(tmp_path / "eye_landmarks.png")
+    drawn = (picture != plain.frame.image[..., ::-1]).any(axis=2)
+    assert drawn[HEIGHT // 2, WIDTH // 2 - 20 : WIDTH // 2 + 20].all()
+    assert not drawn[:10].any()
+
+
 def test_the_longest_name_can_be_written(tmp_path: Path) -> None:
     sink = FileSink(tmp_path, KINDS)
     for _ in range(12):
         sink.write(make_result(name="é" * 300))
-    assert len(list(tmp_path.iterdir())) == 36
+    assert len(list(tmp_path.iterdir())) == 48
 
 
 @pytest.mark.parametrize("save", [frozenset(), frozenset({"mask", "skeleton"})], ids=str)
 def test_unknown_kinds_are_named(tmp_path: Path, save: frozenset[str]) -> None:
-    with pytest.raises(UsageError, match="choose from mask, overlay, probability"):
+    with pytest.raises(UsageError, match="choose from landmarks, mask, overlay, probability"):
         FileSink(tmp_path, save)
 
 

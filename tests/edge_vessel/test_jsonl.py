@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,6 +17,7 @@ from edge_vessel.errors import DeviceError, UsageError
 from edge_vessel.json_text import strict_json
 from edge_vessel.sinks.base import CameraEvent, Unreadable
 from edge_vessel.sinks.jsonl import JsonlSink
+from edge_vessel.vessels import Field, analyse
 
 
 def refuse(constant: str) -> NoReturn:
@@ -58,11 +59,13 @@ def test_a_run_line_by_line(tmp_path: Path) -> None:
         "fov": {"centre_x_px": 80.0, "centre_y_px": 60.0, "radius_px": 50.0},
         "vessel_px": vessel_px,
         "vessel_density": pytest.approx(vessel_px / FOV.mask(HEIGHT, WIDTH).sum()),
+        "biomarkers": None,
         "ms": {
             "capture": 2.0,
             "preprocess": 1.0,
             "inference": 5.0,
             "postprocess": 0.5,
+            "analysis": None,
             "total": 9.0,
         },
         "dropped": 3,
@@ -89,6 +92,18 @@ def test_frames_without_vessels(tmp_path: Path, status: str, expected: dict[str,
     (frame,) = lines(tmp_path / "run.jsonl")
     assert frame["vessel_density"] is None
     assert {key: frame[key] for key in expected} == expected
+
+
+def test_biomarkers_stand_in_the_line(tmp_path: Path) -> None:
+    plain = make_result()
+    found = analyse(plain.segmentation.mask, Field.of(plain.frame.image, FOV))
+    sink = JsonlSink(tmp_path / "run.jsonl")
+    sink.write(replace(plain, vessels=found))
+    sink.close()
+    (frame,) = lines(tmp_path / "run.jsonl")
+    assert frame["biomarkers"] == asdict(found.biomarkers)
+    assert frame["biomarkers"]["endings"] == 4, "two vessels"
+    assert frame["ms"]["analysis"] == found.analysis_ms > 0
 
 
 def test_a_frame_that_cannot_be_read_has_a_line_too(tmp_path: Path) -> None:
@@ -285,6 +300,7 @@ import sys
 from results import make_result
 from edge_vessel.errors import DeviceError
 from edge_vessel.sinks.jsonl import JsonlSink
+from edge_vessel.vessels import Field, analyse
 sink = JsonlSink("-")
 sys.stdin.read(1)
 try:

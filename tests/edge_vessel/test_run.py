@@ -140,6 +140,31 @@ def test_lines_on_stdout_leave_the_table_to_stderr(tiny):
     assert "p95 ms" in done.stderr
 
 
+def test_biomarkers_and_landmarks(tmp_path, samples):
+    done = run("--input", samples / "chase_db1_07L.jpg", "--output", tmp_path,
+               "--save", "landmarks", "--biomarkers", "--jsonl", tmp_path / "f.jsonl",
+               "--model", "m2unet-fundus-544")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "analysis" in done.stdout
+    frame, summary = lines(tmp_path / "f.jsonl")
+    found = frame["biomarkers"]
+    assert 0.08 < found["vessel_density"] < 0.2
+    assert 4 < found["mean_calibre_px"] < 12
+    assert 1 < found["tortuosity_distance"] < 1.2
+    assert 1.2 < found["fractal_dimension"] < 1.7
+    assert found["bifurcations"] > 20 > found["crossings"] > 0
+    assert summary["stages"]["analysis"]["p50_ms"] > 0
+    assert frame["ms"]["total"] > frame["ms"]["analysis"] > 0
+    picture = cv2.imread(str(tmp_path / "chase_db1_07L_landmarks.png"))
+    assert picture.shape == (frame["height"], frame["width"], 3)
+
+
+def test_biomarkers_have_to_go_somewhere(tiny):
+    done = run("--input", "synthetic:frames=1", *TINY, tiny, "--biomarkers")
+    assert done.returncode == 2
+    assert done.stderr == "error: --biomarkers go into the JSON lines: name a file with --jsonl\n"
+
+
 def test_a_users_own_file_is_not_overwritten(tiny, tmp_path, samples):
     (tmp_path / "eye.jpg").write_bytes((samples / "chase_db1_07L.jpg").read_bytes())
     (tmp_path / "eye_mask.png").write_bytes(_png(np.full((80, 80), 9, np.uint8)))
