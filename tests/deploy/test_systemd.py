@@ -20,7 +20,7 @@ from edge_vessel.slots.trial_run import SelfTestLimits
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "deploy/systemd/edge-vessel.service"
 RULES = ROOT / "deploy/udev/70-edge-vessel.rules"
-COMMAND = "/opt/edge-vessel/bin/edge-vessel"
+COMMAND = "/opt/edge-vessel/current/bin/edge-vessel"
 
 
 @pytest.fixture

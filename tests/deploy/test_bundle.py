@@ -1,0 +1,232 @@
+"""A bundle is made by pip of real wheels, and installed as root would, beside this system."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+from artifact_folders import python, write
+from needs import unavailable
+
+from deploy.targets import TARGETS
+from edge_vessel import signing
+from edge_vessel.artifact import open_artifact
+from edge_vessel.errors import UsageError
+from edge_vessel.manifest import Target
+
+pytestmark = pytest.mark.slow
+
+# The root folder as it is, but for what an installation writes to.
+WORLD = """
+set -e
+mount --rbind / {root}
+for folder in /etc /usr/local/bin; do
+  mkdir -p {copies}$folder
+  cp -a $folder/. {copies}$folder/
+  mount --bind {copies}$folder {root}$folder
+done
+mount -t tmpfs -o size={opt} none {root}/opt
+mount -t tmpfs none {root}/var/lib
+mount -t tmpfs none {root}/run
+exec chroot {root} sh -c '{command}'
+"""
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return signing.generate(tmp_path_factory.mktemp("keys") / "maker")
+
+
+@pytest.fixture(scope="module")
+def artifact(keys: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("artifacts") / "tiny"
+    return write(folder, signing.load_private_key(keys[0]))
+
+
+@pytest.fixture(scope="module")
+def made(artifact: Path, keys: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A signed bundle for this machine."""
+    return _bundle(tmp_path_factory.mktemp("bundle") / "b.tar", artifact, keys, "x86_64")
+
+
+def _bundle(output: Path, artifact: Path, keys: tuple[Path, Path], target: str) -> Path:
+    done = python(
+        "-m", "deploy", "bundle", "--artifact", artifact, "--target", target, "--key", keys[0],
+        "--trust", keys[1], "-o", output,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"b\.tar: \d+\.\d MB, \d+ wheels, tiny-16, for ", done.stdout)
+    return output
+
+
+def _unpack(bundle: Path, folder: Path) -> Path:
+    with tarfile.open(bundle) as archive:
+        archive.extractall(folder, filter="data")
+    (found,) = folder.iterdir()
+    return found
+
+
+def test_two_runs_give_the_same_signed_bytes(
+    made: Path, artifact: Path, keys: tuple[Path, Path], tmp_path: Path
+) -> None:
+    again = _bundle(tmp_path / "b.tar", artifact, keys, "x86_64")
+    assert again.read_bytes() == made.read_bytes()
+    folder = _unpack(again, tmp_path / "unpacked")
+    sums = (folder / "SHA256SUMS").read_bytes()
+    key = signing.load_public_key(keys[1])
+    assert signing.find_signer(sums, (folder / "SHA256SUMS.sig").read_bytes(), [key]) is key
+    named = {line[66:]: line[:64] for line in sums.decode().splitlines()}
+    found = {str(one.relative_to(folder)) for one in folder.rglob("*") if one.is_file()}
+    assert found == {*named, "SHA256SUMS", "SHA256SUMS.sig"}
+    for name, digest in named.items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
+    bill = json.loads((folder / "bill-of-materials.cdx.json").read_text())
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
+    wheels = sorted((folder / "wheels").glob("*.whl"))
+    libraries = [one for one in bill["components"] if one["type"] == "library"]
+    assert len(libraries) == len(wheels)
+    by_hash = {one["hashes"][0]["content"] for one in libraries}
+    assert by_hash == {hashlib.sha256(one.read_bytes()).hexdigest() for one in wheels}
+    assert all(one.get("licenses") for one in libraries if one["name"] == "numpy")
+    opened = open_artifact(folder / "artifacts" / "tiny-16", [key])
+    assert opened.trust.startswith("signed by")
+    heavy = {"torch", "onnx", "apache_tvm", "scipy", "matplotlib", "lightning"}
+    assert not {one.name.split("-")[0] for one in wheels} & heavy
+
+
+def test_a_bundle_for_a_board_holds_its_wheels_and_is_refused_here(
+    artifact: Path, keys: tuple[Path, Path], tmp_path: Path
+) -> None:
+    folder = _unpack(_bundle(tmp_path / "b.tar", artifact, keys, "rk3399"), tmp_path / "unpacked")
+    for wheel in (folder / "wheels").glob("*.whl"):
+        assert wheel.name.endswith(("-any.whl", "aarch64.whl")), wheel.name
+    if os.geteuid():
+        unavailable("install.sh takes root")
+    done = subprocess.run(
+        [folder / "install.sh", "--no-service"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 4
+    assert re.fullmatch(r"error: the bundle is for aarch64, this board is x86_64.*\n", done.stderr)
+
+
+def _in_a_world(tmp_path: Path, command: str, opt: str = "1g") -> subprocess.CompletedProcess[str]:
+    """Runs `command` as root on this system with /opt, /var/lib, /etc, /run of its own."""
+    root, copies = tmp_path / "root", tmp_path / "copies"
+    for folder in (root, copies):
+        folder.mkdir(exist_ok=True)
+    script = WORLD.format(root=root, copies=copies, opt=opt, command=command)
+    done = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+        env={**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"},
+    )
+    if "unshare failed" in done.stderr or "mount:" in done.stderr:
+        unavailable(f"a mount namespace of its own takes root: {done.stderr[:200]}")
+    return done
+
+
+def test_installed_upgraded_used_and_removed(made: Path, samples: Path, tmp_path: Path) -> None:
+    folder = _unpack(made, tmp_path / "unpacked")
+    photograph = samples / "chase_db1_07L.jpg"
+    command = (
+        f"cd /tmp && {folder}/install.sh --no-service && {folder}/install.sh --no-service && "
+        "readlink /opt/edge-vessel/current && "
+        f"edge-vessel run --slots /var/lib/edge-vessel/slots --input {photograph} "
+        "--jsonl - --output /opt/maps && edge-vessel slots status --json && "
+        "edge-vessel-bench latency --runs 1 --warmup 0 --force m2unet-fundus-544 && "
+        "ls -l /etc/edge-vessel/trusted.d && id edge-vessel && "
+        f"{folder}/install.sh --uninstall && ls /opt /var/lib && "
+        "ls /etc/edge-vessel /usr/local/bin/edge-vessel; id edge-vessel"
+    )
+    done = _in_a_world(tmp_path, command)
+    told = done.stdout
+    assert told.count("installed 0.1.0 for x86_64; runs tiny-16") == 2, told + done.stderr
+    assert told.count("installing into") == 1, "the second time there was nothing to install"
+    assert '"type": "frame"' in told or '"type":"frame"' in told, told + done.stderr
+    assert "tiny-16" in told
+    assert "m2unet-fundus-544 fp32" in told
+    assert "maker.pub.pem" in told
+    assert "(edge-vessel)" in told
+    assert told.rstrip().endswith("/opt:\nmaps\n\n/var/lib:"), told
+    assert "no such user" in done.stderr
+    assert done.stderr.count("No such file or directory") == 2, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("damage", "opt", "code", "says"),
+    [
+        (
+            "printf x | tee -a {folder}/wheels/rich-*.whl >/dev/null",
+            "1g",
+            4,
+            "is damaged: wheels/rich-",
+        ),
+        ("rm {folder}/SHA256SUMS", "1g", 4, "is no whole bundle"),
+        ("true", "40m", 3, "MB are needed, 40 are free: make room"),
+        ("set -- --service", "1g", 2, "--service: unknown"),
+        ("set --", "1g", 3, "systemd does not run here: install without the service"),
+    ],
+)
+def test_what_cannot_be_installed_is_one_line_and_leaves_the_board_as_it_was(
+    made: Path, tmp_path: Path, damage: str, opt: str, code: int, says: str
+) -> None:
+    folder = _unpack(made, tmp_path / "unpacked")
+    command = (
+        f'set -- --no-service; {damage.format(folder=folder)}; {folder}/install.sh "$@"; '
+        "code=$?; find /opt -type f | head; ls /var/lib; exit $code"
+    )
+    done = _in_a_world(tmp_path, command, opt)
+    assert done.returncode == code, done.stderr
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert done.stdout == ""
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize(
+    ("target", "needed", "says"),
+    [
+        ("rk3399", Target("any", "any", (), 1, 64), None),
+        ("rk3399", Target("aarch64-linux-gnu", "cortex-a72", ("fp", "asimd"), 1, 64), None),
+        ("rpi5", Target("aarch64-linux-gnu", "cortex-a76", ("asimddp",), 1, 64), None),
+        ("jetson-orin", Target("aarch64-linux-gnu", "a", (), 1, 64, "cuda:sm_87"), None),
+        ("rk3399", Target("x86_64-linux-gnu", "any", (), 1, 64), "is built for x86_64-linux"),
+        ("rpi4", Target("aarch64-linux-gnu", "a", ("asimddp",), 1, 64), "features asimddp"),
+        ("rpi4", Target("aarch64-linux-gnu", "a", (), 1, 64, "cuda:sm_87"), "needs a GPU"),
+        ("jetson-orin", Target("aarch64-linux-gnu", "a", (), 1, 64, "cuda:sm_90"), "needs a GPU"),
+    ],
+)
+def test_what_a_board_can_run(target: str, needed: Target, says: str | None) -> None:
+    if says is None:
+        TARGETS[target].check(needed, Path("a"))
+        return
+    with pytest.raises(UsageError, match=says):
+        TARGETS[target].check(needed, Path("a"))
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "says"),
+    [
+        (("--target", "rpi1"), 2, "argument --target"),
+        (("--target", "rpi4", "--artifact", "none"), 2, "none"),
+        (("--target", "rpi4", "--key", "none.key"), 2, "none.key"),
+        (("--target", "rpi4", "--trust", "README.md"), 2, "README.md"),
+        (("--target", "rpi4", "-o", "none/b.tar"), 3, "none/b.tar: cannot be written"),
+    ],
+)
+def test_wrong_calls_are_one_line(
+    tmp_path: Path, more: tuple[str, ...], code: int, says: str
+) -> None:
+    done = python("-m", "deploy", "bundle", "-o", tmp_path / "b.tar", *more)
+    assert done.returncode == code, done.stderr
+    assert says in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "b.tar").exists()
