@@ -1,12 +1,13 @@
-"""`python -m deploy bundle`."""
+"""`python -m deploy bundle | push`."""
 
 import sys
 
 from deploy.bundle import bundle
+from deploy.push import push
 from edge_vessel.command_line import guarded, leave
 from edge_vessel.errors import UsageError
 
-COMMANDS = {"bundle": bundle}
+COMMANDS = {"bundle": bundle, "push": push}
 _USAGE = f"usage: python -m deploy {{{','.join(COMMANDS)}}} ...\n"
 
 

@@ -6,12 +6,12 @@ import os
 import re
 import shutil
 import subprocess
-import tarfile
 from pathlib import Path
 
 import pytest
-from artifact_folders import python, write
+from artifact_folders import python
 from needs import unavailable
+from worlds import bundle, in_a_world, unpack
 
 from deploy.targets import TARGETS
 from edge_vessel import signing
@@ -21,62 +21,13 @@ from edge_vessel.manifest import Target
 
 pytestmark = pytest.mark.slow
 
-# The root folder as it is, but for what an installation writes to.
-WORLD = """
-set -e
-mount --rbind / {root}
-for folder in /etc /usr/local/bin; do
-  mkdir -p {copies}$folder
-  cp -a $folder/. {copies}$folder/
-  mount --bind {copies}$folder {root}$folder
-done
-mount -t tmpfs -o size={opt} none {root}/opt
-mount -t tmpfs none {root}/var/lib
-mount -t tmpfs none {root}/run
-exec chroot {root} sh -c '{command}'
-"""
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    return signing.generate(tmp_path_factory.mktemp("keys") / "maker")
-
-
-@pytest.fixture(scope="module")
-def artifact(keys: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("artifacts") / "tiny"
-    return write(folder, signing.load_private_key(keys[0]))
-
-
-@pytest.fixture(scope="module")
-def made(artifact: Path, keys: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A signed bundle for this machine."""
-    return _bundle(tmp_path_factory.mktemp("bundle") / "b.tar", artifact, keys, "x86_64")
-
-
-def _bundle(output: Path, artifact: Path, keys: tuple[Path, Path], target: str) -> Path:
-    done = python(
-        "-m", "deploy", "bundle", "--artifact", artifact, "--target", target, "--key", keys[0],
-        "--trust", keys[1], "-o", output,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert re.search(r"b\.tar: \d+\.\d MB, \d+ wheels, tiny-16, for ", done.stdout)
-    return output
-
-
-def _unpack(bundle: Path, folder: Path) -> Path:
-    with tarfile.open(bundle) as archive:
-        archive.extractall(folder, filter="data")
-    (found,) = folder.iterdir()
-    return found
-
 
 def test_two_runs_give_the_same_signed_bytes(
     made: Path, artifact: Path, keys: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    again = _bundle(tmp_path / "b.tar", artifact, keys, "x86_64")
+    again = bundle(tmp_path / "b.tar", artifact, keys, "x86_64")
     assert again.read_bytes() == made.read_bytes()
-    folder = _unpack(again, tmp_path / "unpacked")
+    folder = unpack(again, tmp_path / "unpacked")
     sums = (folder / "SHA256SUMS").read_bytes()
     key = signing.load_public_key(keys[1])
     assert signing.find_signer(sums, (folder / "SHA256SUMS.sig").read_bytes(), [key]) is key
@@ -102,7 +53,7 @@ def test_two_runs_give_the_same_signed_bytes(
 def test_a_bundle_for_a_board_holds_its_wheels_and_is_refused_here(
     artifact: Path, keys: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    folder = _unpack(_bundle(tmp_path / "b.tar", artifact, keys, "rk3399"), tmp_path / "unpacked")
+    folder = unpack(bundle(tmp_path / "b.tar", artifact, keys, "rk3399"), tmp_path / "unpacked")
     for wheel in (folder / "wheels").glob("*.whl"):
         assert wheel.name.endswith(("-any.whl", "aarch64.whl")), wheel.name
     if os.geteuid():
@@ -114,27 +65,8 @@ def test_a_bundle_for_a_board_holds_its_wheels_and_is_refused_here(
     assert re.fullmatch(r"error: the bundle is for aarch64, this board is x86_64.*\n", done.stderr)
 
 
-def _in_a_world(tmp_path: Path, command: str, opt: str = "1g") -> subprocess.CompletedProcess[str]:
-    """Runs `command` as root on this system with /opt, /var/lib, /etc, /run of its own."""
-    root, copies = tmp_path / "root", tmp_path / "copies"
-    for folder in (root, copies):
-        folder.mkdir(exist_ok=True)
-    script = WORLD.format(root=root, copies=copies, opt=opt, command=command)
-    done = subprocess.run(
-        ["unshare", "--mount", "--propagation", "private", "sh", "-c", script],
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-        env={**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"},
-    )
-    if "unshare failed" in done.stderr or "mount:" in done.stderr:
-        unavailable(f"a mount namespace of its own takes root: {done.stderr[:200]}")
-    return done
-
-
 def test_installed_upgraded_used_and_removed(made: Path, samples: Path, tmp_path: Path) -> None:
-    folder = _unpack(made, tmp_path / "unpacked")
+    folder = unpack(made, tmp_path / "unpacked")
     photograph = samples / "chase_db1_07L.jpg"
     command = (
         f"cd /tmp && {folder}/install.sh --no-service && {folder}/install.sh --no-service && "
@@ -146,7 +78,7 @@ def test_installed_upgraded_used_and_removed(made: Path, samples: Path, tmp_path
         f"{folder}/install.sh --uninstall && ls /opt /var/lib && "
         "ls /etc/edge-vessel /usr/local/bin/edge-vessel; id edge-vessel"
     )
-    done = _in_a_world(tmp_path, command)
+    done = in_a_world(tmp_path, command)
     told = done.stdout
     assert told.count("installed 0.1.0 for x86_64; runs tiny-16") == 2, told + done.stderr
     assert told.count("installing into") == 1, "the second time there was nothing to install"
@@ -178,12 +110,12 @@ def test_installed_upgraded_used_and_removed(made: Path, samples: Path, tmp_path
 def test_what_cannot_be_installed_is_one_line_and_leaves_the_board_as_it_was(
     made: Path, tmp_path: Path, damage: str, opt: str, code: int, says: str
 ) -> None:
-    folder = _unpack(made, tmp_path / "unpacked")
+    folder = unpack(made, tmp_path / "unpacked")
     command = (
         f'set -- --no-service; {damage.format(folder=folder)}; {folder}/install.sh "$@"; '
         "code=$?; find /opt -type f | head; ls /var/lib; exit $code"
     )
-    done = _in_a_world(tmp_path, command, opt)
+    done = in_a_world(tmp_path, command, opt)
     assert done.returncode == code, done.stderr
     assert says in done.stderr
     assert done.stderr.count("\n") == 1, done.stderr
