@@ -15,7 +15,6 @@ static int mode = OFF, at = 0, calls = 0;
 static char names[1 << 16];
 
 void fault_arm(int new_mode, int call) { mode = new_mode; at = call; calls = 0; names[0] = 0; }
-int fault_calls(void) { return calls; }
 const char *fault_names(void) { return names; }
 
 // Whether this call has to fail; does not return where the process is killed.

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from edge_vessel.errors import EdgeVesselError
 from edge_vessel.slots import state as states
-from edge_vessel.slots.install import Rules, install, stage
+from edge_vessel.slots.install import Rules, activate, install, stage
 from edge_vessel.slots.layout import Layout
-from edge_vessel.slots.opening import Trust
+from edge_vessel.slots.opening import Trust, release_of
 from edge_vessel.slots.start import Started, start
 from edge_vessel.slots.state import State
 
@@ -39,6 +39,8 @@ def begin(layout: Layout, trust: Trust) -> Started[str]:
 def actions(source: Path, trust: Trust) -> dict[str, Callable[[Layout], object]]:
     return {
         "install": lambda layout: install(layout, trust.open(source), trust, Rules()),
+        "stage": lambda layout: stage(layout, trust.open(source)),
+        "activate": lambda layout: activate(layout, release_of(trust.open(source)), Rules()),
         "start": lambda layout: begin(layout, trust),
         "confirm": lambda layout: states.change(layout, State.confirmed),
         "revert": lambda layout: states.change(layout, lambda now: now.given_up("by hand")),
@@ -73,12 +75,10 @@ def main() -> None:
     act = actions(source, trust)[sys.argv[2]]
     for call in range(1, _MOST_CALLS):
         shutil.rmtree(layout.root, ignore_errors=True)
-        if board.exists():
-            shutil.copytree(board, layout.root)
+        shutil.copytree(board, layout.root)
         ended, _, names = in_child(mode, call, lambda: act(layout)).partition("\n")
         active = states.read(layout).active
         started = begin(layout, trust).loaded
-        layout.root.mkdir(exist_ok=True)
         stage(layout, trust.open(source))
         say({
             "call": call, "ended": ended, "started": started,

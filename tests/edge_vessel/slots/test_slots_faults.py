@@ -14,6 +14,7 @@ from needs import unavailable
 from slot_boards import Board
 
 from edge_vessel.slots import state as states
+from edge_vessel.slots.install import stage
 from edge_vessel.slots.layout import Layout
 from edge_vessel.slots.state import State
 
@@ -33,14 +34,21 @@ def shim(tmp_path_factory) -> Path:
     return built
 
 
-def fresh(board: Board) -> None:
-    pass
-
-
 def running(board: Board) -> None:
     """Version 2 with version 1 behind it: an installation has to take version 1 away."""
     board.put(board.build(1))
     board.put(board.build(2))
+
+
+def staged_afresh(board: Board) -> None:
+    """Nothing runs yet."""
+    board.layout.root.mkdir()
+    stage(board.layout, board.open(board.build(3)))
+
+
+def staged(board: Board) -> None:
+    running(board)
+    stage(board.layout, board.open(board.build(3)))
 
 
 def on_trial(board: Board) -> None:
@@ -65,14 +73,16 @@ class SweepCase:
     calls: set[str]
 
 
-INSTALLING = {"mkdir", "create", "write", "fsync", "chmod", "renameat2", "linkat", "rename"}
-# What a full disk does not hinder is not among its faults.
-REMOVING = {"unlink", "unlinkat", "rmdir"}
+STAGING = {"mkdir", "create", "write", "fsync", "chmod", "renameat2"}
 CHANGING = {"create", "write", "fsync", "linkat", "rename"}
+# A full disk keeps nobody from removing: these are not among its faults.
+REMOVING = {"unlink", "unlinkat", "rmdir"}
 SWEEP_CASES = [
-    SweepCase("kill", "install", running, ("2", "3"), INSTALLING | REMOVING),
-    SweepCase("full", "install", running, ("2", "3"), INSTALLING),
-    SweepCase("kill", "install", fresh, (BUNDLED, "3"), INSTALLING | {"unlink"}),
+    SweepCase("kill", "install", running, ("2", "3"), STAGING | CHANGING | REMOVING),
+    SweepCase("full", "stage", running, ("2",), STAGING),
+    SweepCase("full", "activate", staged, ("2", "3"), CHANGING | {"renameat2"}),
+    SweepCase("kill", "activate", staged_afresh, (BUNDLED, "3"), CHANGING | {"unlink"}),
+    SweepCase("full", "activate", staged_afresh, (BUNDLED, "3"), CHANGING),
     SweepCase("kill", "start", on_trial, ("2",), CHANGING | {"unlink"}),
     # Where a start cannot be counted, the trial waits.
     SweepCase("full", "start", on_trial, ("1", "2"), CHANGING),
