@@ -13,7 +13,7 @@ from edge_vessel.vessels.crossings import join_crossings
 from edge_vessel.vessels.draft import Chain, Draft
 from edge_vessel.vessels.field import Field
 from edge_vessel.vessels.pruning import prune
-from edge_vessel.vessels.skeleton import skeletonise, without_pinholes
+from edge_vessel.vessels.skeleton import skeletonise, without_specks
 from edge_vessel.vessels.tracing import trace
 
 NodeKind = Literal["bifurcation", "crossing", "ending", "cut", "ring"]
@@ -81,15 +81,15 @@ class VesselGraph:
 def vessel_graph(mask: NDArray[np.bool_], field: Field) -> VesselGraph:
     """The graph of a vessel mask.
 
-    Pinholes are filled, the mask is thinned, spurs shorter than the vessel is wide are taken off,
-    gaps of up to five calibres between ends that face each other are bridged, specks left out, and
-    two bifurcations that are one crossing made one.
+    Pinholes are filled, dots left out, the mask is thinned, spurs shorter than the vessel is wide
+    are taken off, gaps of up to five calibres between ends that face each other are bridged, specks
+    left out, and two bifurcations that are one crossing made one.
 
     Args:
         mask: (H, W) bool, any size; it may be empty.
         field: of the same size.
     """
-    vessels = without_pinholes(mask)
+    vessels = without_specks(mask)
     draft = trace(vessels, skeletonise(vessels))
     prune(draft)
     join_crossings(draft)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 # The neighbours of a pixel, clockwise from the upper left; neighbour k is bit k of its code.
 NEIGHBOURS = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1))
 _UP, _RIGHT, _DOWN, _LEFT = 1, 3, 5, 7
-_MAX_HOLE = 0.5  # of the squared mean calibre: a reflex along a vessel or a pixel that was missed
+_SPECK = 0.5  # of the squared mean calibre: a reflex along a vessel, noise
 
 
 def skeletonise(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -44,10 +44,11 @@ def neighbour_steps(width: int) -> NDArray[np.intp]:
     return np.array([row * width + column for row, column in NEIGHBOURS], np.intp)
 
 
-def without_pinholes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The mask with its small holes filled: each would be a loop of two vessels otherwise.
+def without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The mask with its pinholes filled, each of which would be a loop of two vessels, and without
+    its dots.
 
-    Small is less than half the square of the mean calibre, which is four times the mean distance
+    Both are smaller than half the square of the mean calibre, which is four times the mean distance
     of vessel pixels to the background.
 
     Args:
@@ -59,10 +60,17 @@ def without_pinholes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     vessels = np.pad(mask, 1).astype(np.uint8)
     distance = cv2.distanceTransform(vessels, cv2.DIST_L2, cv2.DIST_MASK_5)
     calibre = 4 * float(distance.sum()) / max(1, int(np.count_nonzero(vessels)))
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(1 - vessels, connectivity=4)
-    small = stats[:, cv2.CC_STAT_AREA] < _MAX_HOLE * calibre**2
-    small[0] = False  # the vessels themselves
-    return np.asarray(vessels.astype(np.bool_) | small[labels])[1:-1, 1:-1]
+    most_px = _SPECK * calibre**2
+    kept = vessels.astype(np.bool_) & ~_smaller(vessels, 8, most_px)
+    return np.asarray(kept | _smaller(1 - vessels, 4, most_px))[1:-1, 1:-1]
+
+
+def _smaller(picture: NDArray[np.uint8], neighbours: int, most_px: float) -> NDArray[np.bool_]:
+    """The parts of the picture that hang together and have fewer pixels than `most_px`."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(picture, connectivity=neighbours)
+    small = stats[:, cv2.CC_STAT_AREA] < most_px
+    small[0] = False  # what is 0 in the picture
+    return np.asarray(small[labels], np.bool_)
 
 
 def _take_off(

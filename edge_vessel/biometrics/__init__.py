@@ -1,0 +1,1 @@
+"""Telling people apart by the vessels of their retina."""
