@@ -21,7 +21,7 @@ from compile.estimate.machine import MACHINES
 from edge_vessel import models, signing
 from edge_vessel.artifact import Artifact, open_artifact
 from edge_vessel.atomic import write_file
-from edge_vessel.command_line import Parser, add_trust_flags, path, printable
+from edge_vessel.command_line import Parser, add_trust_flags, path
 
 SCHEMA_VERSION = 1
 
@@ -93,34 +93,11 @@ def measure(artifact: Artifact, cpu: str) -> Report:
 
 
 def _print(report: Report) -> None:
-    cost, subject, model = report.cost, report.subject, report.model
-    gmadds = subject.multiply_adds / 1e9
-    share = "" if cost.percent_of_peak is None else f", {cost.percent_of_peak} % of the core's peak"
-    lines = [
-        f"{subject.name} {subject.precision} {subject.input[1]}x{subject.input[0]}: one inference "
-        f"on one {model.cpu} at {model.clock_mhz:.0f} MHz, estimated",
-        f"{cost.ms:.1f} ms ({cost.serial_ms:.1f} if nothing overlapped), {cost.ms_per_gmadd:.1f} "
-        f"ms a G multiply-adds of {gmadds:.2f}{share}",
-        f"{cost.instructions / 1e6:.1f} M instructions, {cost.cycles / 1e6:.1f} M cycles of the "
-        f"pipelines: {cost.core_ms:.1f} ms with hits in L2",
-        f"{cost.l1_misses / 1e6:.2f} M misses of L1, {cost.l2_misses / 1e6:.2f} M of L2: "
-        f"{cost.bytes_read / 1e6:.1f} MB read and {cost.bytes_written / 1e6:.1f} MB written, "
-        f"{cost.memory_ms:.1f} ms of memory",
-        f"model: {estimated.described(model)}",
-        f"error of the model: {_error(report)}",
-    ]
-    sys.stdout.write("".join(f"{printable(line)}\n" for line in lines))
-
-
-def _error(report: Report) -> str:
-    if report.validation is None:
-        return "not known, no published time of this core was compared"
-    low, high = report.validation.ratios
-    networks = ", ".join(
-        f"{one.name} {one.published_ms:.1f} ms, estimated {one.cost.ms:.1f}"
-        for one in report.validation.networks
-    )
-    return f"published times are {low:.2f} to {high:.2f} of the estimates ({networks})"
+    subject = report.subject
+    height, width = subject.input
+    title = f"{subject.name} {subject.precision} {width}x{height}"
+    adds, validation = subject.multiply_adds, report.validation
+    sys.stdout.write(estimated.text(title, report.cost, adds, report.model, validation))
 
 
 def _text(report: Report) -> str:

@@ -11,39 +11,26 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
-from bench import estimated, flags, reference_networks, run_file, tables
+from bench import estimated, flags, ncnn_emulation, reference_networks, run_file, tables
 from bench.conditions import git_revision
 from bench.estimated import Checked, Model, Validation
+from bench.ncnn_emulation import CPU
 from bench.reference_networks import REFERENCES, SIDE_PX
-from compile.estimate import emulated, tools
+from compile.estimate import tools
 from compile.estimate.emulated import Estimate
 from edge_vessel.atomic import write_file
 from edge_vessel.command_line import Parser, guarded, path
 from edge_vessel.errors import UsageError
 
-CPU = "cortex-a72"
-_GUEST = Path(__file__).with_name("ncnn_guest.py")
-_MARKS = Path(__file__).with_name("marks.c")
-_PACKAGES = "usr/local/lib/python3.11/dist-packages"
 _SOURCE = (
     "benchmark/README.md of github.com/Tencent/ncnn, Rockchip RK3399 (Cortex-A72 1.8GHz x 2 + "
     "Cortex-A53 1.5GHz x 4), nanopc-t4, benchncnn 8 1 2 -1 1: mean of 8, one thread, big cores"
 )
-# As a Cortex-A72 shows itself; ncnn reads it, and would find the workstation's.
-_CPUINFO = """processor\t: 0
-Features\t: fp asimd evtstrm aes pmull sha1 sha2 crc32 cpuid
-CPU implementer\t: 0x41
-CPU architecture: 8
-CPU variant\t: 0x0
-CPU part\t: 0xd08
-CPU revision\t: 2
-"""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -53,50 +40,19 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    version, model = _prepare(options.root), estimated.model(CPU)
+    engine, model = ncnn_emulation.prepare(options.root), estimated.model(CPU)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        if options.network:
-            networks = [(one.resolve(), options.side) for one in options.network]
-            _print_others(networks, emulate(networks, options.root, folder))
-            return 0
         networks = [(_export(one, folder), SIDE_PX) for one in REFERENCES]
-        found = emulate(networks, options.root, folder)
+        found = ncnn_emulation.emulate(networks, options.root, folder)
     checked = tuple(_checked(name, one, model) for name, one in zip(REFERENCES, found, strict=True))
     validation = Validation(
-        1, "estimated", run_file.now(), git_revision(), f"ncnn {version}", _SOURCE, model, checked
+        1, "estimated", run_file.now(), git_revision(), engine, _SOURCE, model, checked
     )
     _print(validation)
     if options.output is not None:
         write_file(options.output, (json.dumps(asdict(validation), indent=1) + "\n").encode())
     return 0
-
-
-def emulate(networks: Sequence[tuple[Path, int]], root: Path, folder: Path) -> list[Estimate]:
-    """Of one inference of each ncnn network, a .param and its side in pixels.
-
-    Raises:
-        UsageError: a program is missing.
-        DeviceError: ncnn or QEMU failed.
-    """
-    machine, caches = estimated.core(CPU)
-    options = ["-O2", "-shared", "-fPIC", "-o", "marks.so"]
-    tools.call(["aarch64-linux-gnu-gcc", *options, str(_MARKS)], folder)
-    python = ["-L", str(root.resolve()), str(root.resolve() / "usr/bin/python3.11")]
-    programs = [
-        [*python, str(_GUEST), "./marks.so", str(network), str(side)] for network, side in networks
-    ]
-    return emulated.estimate(programs, folder, CPU, machine, caches)
-
-
-def _prepare(root: Path) -> str:
-    """Version of the ncnn in `root`, which gets a Cortex-A72's /proc/cpuinfo."""
-    wheels = sorted((root / _PACKAGES).glob("ncnn-*.dist-info"))
-    if not wheels or not (root / "usr/bin/python3.11").exists():
-        raise UsageError(f"{root}: no arm64 root folder with ncnn; bench/README.md makes one")
-    (root / "proc").mkdir(exist_ok=True)
-    write_file(root / "proc" / "cpuinfo", _CPUINFO.encode())
-    return wheels[-1].name.removesuffix(".dist-info").partition("-")[2]
 
 
 def _export(name: str, folder: Path) -> Path:
@@ -135,24 +91,9 @@ def _print(validation: Validation) -> None:
     sys.stdout.write(f"published times are {low:.2f} to {high:.2f} of the estimates\n")
 
 
-def _print_others(networks: Sequence[tuple[Path, int]], found: Sequence[Estimate]) -> None:
-    for (network, side), one in zip(networks, found, strict=True):
-        sys.stdout.write(
-            f"{network.name} {side}x{side}: {1e3 * one.seconds:.1f} ms, estimated "
-            f"({1e3 * one.serial_seconds:.1f} if nothing overlapped): {one.cycles / 1e6:.1f} M "
-            f"cycles, {one.instructions / 1e6:.1f} M instructions, "
-            f"{(one.bytes_read + one.bytes_written) / 1e6:.1f} MB to and from memory\n"
-        )
-
-
 def _parser() -> argparse.ArgumentParser:
     parse = Parser(prog="python -m bench.estimate_validation", description=__doc__)
     parse.add_argument("root", type=path)
-    parse.add_argument(
-        "--network", type=path, action="append", default=[], metavar="PARAM",
-        help="estimate this network of ncnn in place of the published ones; repeatable",
-    )  # fmt: skip
-    parse.add_argument("--side", type=int, default=544, metavar="PX", help="of --network")
     parse.add_argument("--output", type=flags.output, metavar="JSON")
     return parse
 

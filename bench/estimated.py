@@ -13,6 +13,7 @@ from compile.estimate.machine import Machine
 from compile.targets import CompileTarget
 from edge_vessel import json_reader
 from edge_vessel.bounded_read import read_regular
+from edge_vessel.command_line import printable
 from edge_vessel.errors import UsageError
 from edge_vessel.json_reader import StrictJsonError
 
@@ -175,6 +176,33 @@ def read_validation(cpu: str) -> Validation | None:
         raise UsageError(f"{path}: not a validation of this version's bench: {error}") from error
 
 
-def described(model: Model) -> str:
-    """Every parameter in one line."""
-    return ", ".join(f"{name} {value}" for name, value in asdict(model).items())
+def text(
+    title: str, cost: Cost, multiply_adds: int, model: Model, validation: Validation | None
+) -> str:
+    """The lines of a report."""
+    share = "" if cost.percent_of_peak is None else f", {cost.percent_of_peak} % of the core's peak"
+    parameters = ", ".join(f"{name} {value}" for name, value in asdict(model).items())
+    lines = [
+        f"{title}: one inference on one {model.cpu} at {model.clock_mhz:.0f} MHz, estimated",
+        f"{cost.ms:.1f} ms ({cost.serial_ms:.1f} if nothing overlapped), {cost.ms_per_gmadd:.1f} "
+        f"ms a G multiply-adds of {multiply_adds / 1e9:.2f}{share}",
+        f"{cost.instructions / 1e6:.1f} M instructions, {cost.cycles / 1e6:.1f} M cycles of the "
+        f"pipelines: {cost.core_ms:.1f} ms with hits in L2",
+        f"{cost.l1_misses / 1e6:.2f} M misses of L1, {cost.l2_misses / 1e6:.2f} M of L2: "
+        f"{cost.bytes_read / 1e6:.1f} MB read and {cost.bytes_written / 1e6:.1f} MB written, "
+        f"{cost.memory_ms:.1f} ms of memory",
+        f"model: {parameters}",
+        f"error of the model: {_error(validation)}",
+    ]
+    return "".join(f"{printable(line)}\n" for line in lines)
+
+
+def _error(validation: Validation | None) -> str:
+    if validation is None:
+        return "not known, no published time of this core was compared"
+    low, high = validation.ratios
+    networks = ", ".join(
+        f"{one.name} {one.published_ms:.1f} ms, estimated {one.cost.ms:.1f}"
+        for one in validation.networks
+    )
+    return f"published times are {low:.2f} to {high:.2f} of the estimates ({networks})"

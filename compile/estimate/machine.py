@@ -41,7 +41,8 @@ class Machine:
 # Bandwidth: twice what tinymembench's "C copy" copies on a Raspberry Pi 4 (2,777 MB/s) and 5
 # (4,870 MB/s), github.com/geerlingguy/sbc-reviews, issues 110 and 21.
 # Hits in the second level: half of about 18 and 9 cycles, the rest hidden by running out of order.
-# That half is a guess which no board has checked.
+# That half is a guess. bench/README.md holds the whole model of the A72 against published times, to
+# which nothing was fitted.
 MACHINES = {
     "cortex-a72": Machine(
         "cortex-a72", "", 1.8e9, l1_ways=2, l2_ways=16, l2_hit_cycles=9, bandwidth=5.6e9

@@ -12,7 +12,13 @@ from artifact_folders import python
 from native_artifacts import compile_for
 from needs import unavailable
 
-from bench import estimate_validation, estimated, reference_networks, whole_inference
+from bench import (
+    estimate_ncnn,
+    estimate_validation,
+    estimated,
+    reference_networks,
+    whole_inference,
+)
 from bench.estimated import Model
 from bench.reference_networks import REFERENCES
 from compile import targets
@@ -68,13 +74,11 @@ def test_a_whole_inference(native: Path, tmp_path: Path) -> None:
     assert report["validation"]["networks"]
 
 
-@pytest.mark.slow
-def test_a_core_that_nobody_has_compared(native: Path) -> None:
-    done = _estimate(native, "--allow-unsigned", "--cpu", "cortex-a76", "--json")
-    assert done.returncode == 0, done.stderr
-    report = json.loads(done.stdout)
-    assert report["validation"] is None
-    assert (report["model"]["pipelines"], report["model"]["clock_mhz"]) == ("neoverse-n1", 2400)
+@pytest.mark.usefixtures("native")
+def test_the_other_core_is_modelled_as_a_neoverse() -> None:
+    found = estimated.model("cortex-a76")
+    assert (found.pipelines, found.clock_mhz, found.l1_ways) == ("neoverse-n1", 2400, 4)
+    assert "19" in found.llvm_mca
 
 
 def test_no_signature_no_emulation(native: Path, tmp_path: Path) -> None:
@@ -187,11 +191,28 @@ def test_a_damaged_validation_is_one_line(
         estimated.read_validation("cortex-a72")
 
 
+@pytest.mark.parametrize(
+    ("main", "more"),
+    [
+        (estimate_validation.main, []),
+        (estimate_ncnn.main, ["m.param", "--side", "544", "--multiply-adds", "1000"]),
+    ],
+)
 def test_a_root_without_ncnn_is_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    main: Callable[[list[str]], int],
+    more: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert estimate_validation.main([str(tmp_path)]) == 2
+    assert main([str(tmp_path), *more]) == 2
     said = capsys.readouterr().err
     assert said == (
         f"error: {tmp_path}: no arm64 root folder with ncnn; bench/README.md makes one\n"
     )
+
+
+def test_what_nobody_has_compared_says_so() -> None:
+    cost = estimated.cost(Estimate(10, 3.6e8, 5, 3, 192, 64, 0.2, 0.1), 10**9, MODEL, "int8")
+    said = estimated.text("tiny", cost, 10**9, MODEL, None)
+    assert "error of the model: not known" in said
+    assert "peak" not in said
