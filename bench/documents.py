@@ -4,15 +4,18 @@ from pathlib import Path
 
 from bench import document, run_file
 from bench.accuracy_file import AccuracyRun
+from bench.estimate_file import EstimateRun, PeerEstimateRun
 from bench.gpu_file import GpuRun
 from bench.peers.document import PeersRun
 from bench.run_file import Run
 
-Document = Run | AccuracyRun | GpuRun | PeersRun
+Document = Run | AccuracyRun | EstimateRun | GpuRun | PeerEstimateRun | PeersRun
 
 # Latency and energy are run_file's.
-_KINDS: dict[str, type[AccuracyRun] | type[GpuRun] | type[PeersRun]] = {
+_KINDS: dict[str, type[Document]] = {
     "accuracy": AccuracyRun,
+    "estimate": EstimateRun,
+    "estimate_ncnn": PeerEstimateRun,
     "gpu": GpuRun,
     "peers": PeersRun,
 }

@@ -5,16 +5,13 @@ the core (compile/estimate). One thread does the work of all. Nothing is measure
 """
 
 import argparse
-import json
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
-from bench import estimated, flags, run_file
+from bench import document, estimated, flags, run_file
 from bench.conditions import git_revision
-from bench.estimated import Cost, Model, Validation
+from bench.estimate_file import SCHEMA_VERSION, EstimateRun
 from bench.subject import Subject
 from compile.estimate import emulated
 from compile.estimate.machine import MACHINES
@@ -22,22 +19,6 @@ from edge_vessel import models, signing
 from edge_vessel.artifact import Artifact, open_artifact
 from edge_vessel.atomic import write_file
 from edge_vessel.command_line import Parser, add_trust_flags, path
-
-SCHEMA_VERSION = 1
-
-
-@dataclass(frozen=True)
-class Report:
-    """One artifact on one core; `validation` is None where the model was never checked."""
-
-    schema_version: int
-    kind: Literal["estimated"]
-    created: str
-    git_revision: str | None
-    subject: Subject
-    model: Model
-    cost: Cost
-    validation: Validation | None
 
 
 def estimate(arguments: list[str]) -> int:
@@ -55,15 +36,15 @@ def estimate(arguments: list[str]) -> int:
         sys.stderr.write(f"warning: {artifact.warning}\n")
     report = measure(artifact, options.cpu)
     if options.output is not None:
-        write_file(options.output, _text(report).encode())
+        write_file(options.output, document.text(report).encode())
     if options.json:
-        sys.stdout.write(_text(report))
+        sys.stdout.write(document.text(report))
     else:
         _print(report)
     return 0
 
 
-def measure(artifact: Artifact, cpu: str) -> Report:
+def measure(artifact: Artifact, cpu: str) -> EstimateRun:
     """See `estimate`."""
     # Takes seconds to import the compiler: no artifact waits for it to be distrusted.
     from bench import whole_inference
@@ -80,8 +61,9 @@ def measure(artifact: Artifact, cpu: str) -> Report:
     subject = Subject.of(artifact, f"{engine.name} {engine.version}")
     cost = estimated.cost(found, subject.multiply_adds, model, subject.precision)
     validation = estimated.read_validation(cpu)
-    return Report(
+    return EstimateRun(
         SCHEMA_VERSION,
+        "estimate",
         "estimated",
         run_file.now(),
         git_revision(),
@@ -92,16 +74,12 @@ def measure(artifact: Artifact, cpu: str) -> Report:
     )
 
 
-def _print(report: Report) -> None:
+def _print(report: EstimateRun) -> None:
     subject = report.subject
     height, width = subject.input
     title = f"{subject.name} {subject.precision} {width}x{height}"
     adds, validation = subject.multiply_adds, report.validation
     sys.stdout.write(estimated.text(title, report.cost, adds, report.model, validation))
-
-
-def _text(report: Report) -> str:
-    return json.dumps(asdict(report), indent=1) + "\n"
 
 
 def parser() -> argparse.ArgumentParser:

@@ -4,35 +4,15 @@ By the same model as `bench estimate`. ROOT is the arm64 folder of `bench.estima
 """
 
 import argparse
-import json
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
-from bench import estimated, flags, ncnn_emulation, run_file
+from bench import document, estimated, flags, ncnn_emulation, run_file
 from bench.conditions import git_revision
-from bench.estimated import Cost, Model, Validation
+from bench.estimate_file import SCHEMA_VERSION, PeerEstimateRun
 from edge_vessel.atomic import write_file
 from edge_vessel.command_line import Parser, guarded, path, whole_number
-
-
-@dataclass(frozen=True)
-class PeerReport:
-    """A network of ncnn on one core; `multiply_adds` is what the caller says that it has."""
-
-    schema_version: int
-    kind: Literal["estimated"]
-    created: str
-    git_revision: str | None
-    engine: str
-    network: str
-    side_px: int
-    multiply_adds: int
-    model: Model
-    cost: Cost
-    validation: Validation | None
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,14 +26,15 @@ def _run(options: argparse.Namespace) -> int:
     network, side, adds = options.network, options.side, options.multiply_adds
     with tempfile.TemporaryDirectory() as name:
         (found,) = ncnn_emulation.emulate([(network, side)], options.root, Path(name))
-    report = PeerReport(
-        1,
+    report = PeerEstimateRun(
+        SCHEMA_VERSION,
+        "estimate_ncnn",
         "estimated",
         run_file.now(),
         git_revision(),
         engine,
         network.name,
-        side,
+        (side, side),
         adds,
         model,
         estimated.cost(found, adds, model, "fp32"),
@@ -62,7 +43,7 @@ def _run(options: argparse.Namespace) -> int:
     title = f"{engine}, {network.name} {side}x{side}"
     sys.stdout.write(estimated.text(title, report.cost, adds, model, report.validation))
     if options.output is not None:
-        write_file(options.output, (json.dumps(asdict(report), indent=1) + "\n").encode())
+        write_file(options.output, document.text(report).encode())
     return 0
 
 

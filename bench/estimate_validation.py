@@ -7,18 +7,16 @@ bench/README.md makes it. Needs `pnnx`, which turns PyTorch's networks into ncnn
 """
 
 import argparse
-import json
 import shutil
 import sys
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
-from bench import estimated, flags, ncnn_emulation, reference_networks, run_file, tables
+from bench import document, estimated, flags, ncnn_emulation, reference_networks, run_file, tables
 from bench.conditions import git_revision
-from bench.estimated import Checked, Model, Validation
+from bench.estimate_file import Checked, Model, Validation
 from bench.ncnn_emulation import CPU
 from bench.reference_networks import REFERENCES, SIDE_PX
 from compile.estimate import tools
@@ -51,7 +49,7 @@ def _run(options: argparse.Namespace) -> int:
     )
     _print(validation)
     if options.output is not None:
-        write_file(options.output, (json.dumps(asdict(validation), indent=1) + "\n").encode())
+        write_file(options.output, document.text(validation).encode())
     return 0
 
 

@@ -1,99 +1,21 @@
 """What an estimate says, by which model, and how far the model was from published times."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
 
+from bench import document
+from bench.estimate_file import Cost, Model, Validation
 from bench.peak import madds_per_cycle
-from bench.quantities import Count, Index, Length, NotNegative, Positive, Time
 from compile import targets
 from compile.estimate import machine, tools
 from compile.estimate.emulated import LINE_BYTES, Estimate
 from compile.estimate.machine import Machine
 from compile.targets import CompileTarget
-from edge_vessel import json_reader
-from edge_vessel.bounded_read import read_regular
 from edge_vessel.command_line import printable
-from edge_vessel.errors import UsageError
-from edge_vessel.json_reader import StrictJsonError
 
 VALIDATIONS = {"cortex-a72": Path(__file__).with_name("results") / "cortex_a72_validation.json"}
-_MOST_BYTES = 2**20
 # Targets of one such core; a board's other figures do not matter here.
 _TARGETS = {"cortex-a72": "cortex-a72", "cortex-a76": "rpi5"}
-
-
-@dataclass(frozen=True)
-class Model:
-    """Every parameter, from compile/estimate/machine.py; `pipelines` is LLVM's scheduling model."""
-
-    cpu: str
-    pipelines: str
-    clock_mhz: Positive
-    l1_bytes: Count
-    l1_ways: Count
-    l2_bytes: Count
-    l2_ways: Count
-    line_bytes: Count
-    l2_hit_cycles: NotNegative
-    bandwidth_mb_per_s: Positive
-    qemu: str
-    llvm_mca: str
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Of one inference on one core.
-
-    `core_ms` is of the pipelines and of hits in the second-level cache, `memory_ms` of what goes to
-    and from memory. `ms`, the estimate, is the longer of them; `serial_ms` is their sum, were
-    nothing to overlap. `percent_of_peak` is None for what does not calculate in float32.
-    """
-
-    instructions: Index
-    cycles: Index
-    l1_misses: Index
-    l2_misses: Index
-    bytes_read: Index
-    bytes_written: Index
-    core_ms: NotNegative
-    memory_ms: NotNegative
-    ms: Positive
-    serial_ms: Positive
-    ms_per_gmadd: NotNegative
-    percent_of_peak: NotNegative | None
-
-
-@dataclass(frozen=True)
-class Checked:
-    """A network of which a time is published; `published_to_estimated` is their ratio."""
-
-    name: str
-    multiply_adds: Index
-    parameters: Index
-    cost: Cost
-    published_ms: Positive
-    published_to_estimated: Positive
-
-
-@dataclass(frozen=True)
-class Validation:
-    """The model against times that others have measured."""
-
-    schema_version: Count
-    kind: Literal["estimated"]
-    created: Time
-    git_revision: str | None
-    engine: str
-    source: str
-    model: Model
-    networks: Annotated[tuple[Checked, ...], Length(1, 100)]
-
-    @property
-    def ratios(self) -> tuple[float, float]:
-        """The smallest and the largest of published to estimated."""
-        found = [one.published_to_estimated for one in self.networks]
-        return min(found), max(found)
 
 
 def target(cpu: str) -> CompileTarget:
@@ -169,11 +91,7 @@ def read_validation(cpu: str) -> Validation | None:
     path = VALIDATIONS.get(cpu)
     if path is None:
         return None
-    content = read_regular(path, _MOST_BYTES, UsageError, follow_symlinks=True)
-    try:
-        return json_reader.build(Validation, json_reader.loads(content))
-    except StrictJsonError as error:
-        raise UsageError(f"{path}: not a validation of this version's bench: {error}") from error
+    return document.build(Validation, document.load(path), path)
 
 
 def text(

@@ -8,6 +8,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from bench.accuracy_file import AccuracyRun
+from bench.estimate_file import EstimateRun, PeerEstimateRun
 from bench.gpu_file import GpuRun
 from bench.peers.document import PeersRun
 from bench.quantities import Length
@@ -16,7 +17,13 @@ from edge_vessel.json_reader import MAX_TEXT, Form, Range
 
 FOLDER = Path(__file__).with_name("schema")
 # run.schema.json, of latency and energy, is one of two dataclasses and written by hand.
-WRITTEN: dict[str, type] = {"accuracy": AccuracyRun, "gpu": GpuRun, "peers": PeersRun}
+WRITTEN: dict[str, type] = {
+    "accuracy": AccuracyRun,
+    "estimate": EstimateRun,
+    "estimate_ncnn": PeerEstimateRun,
+    "gpu": GpuRun,
+    "peers": PeersRun,
+}
 
 
 def schema(command: str) -> str:

@@ -9,9 +9,19 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from bench import accuracy_table, beside_paper, documents, flags, gpu_table, run_table, tables
+from bench import (
+    accuracy_table,
+    beside_paper,
+    documents,
+    estimate_table,
+    flags,
+    gpu_table,
+    run_table,
+    tables,
+)
 from bench.accuracy_file import AccuracyRun
 from bench.documents import Document
+from bench.estimate_file import EstimateRun, PeerEstimateRun
 from bench.gpu_file import GpuRun
 from bench.peers import table as peers_table
 from bench.peers.document import PeersRun
@@ -79,6 +89,8 @@ def _sections(timed: Sequence[Read], rest: Sequence[Document]) -> list[Section]:
             found.append(gpu_table.section(run))
         elif isinstance(run, AccuracyRun):
             found.append(accuracy_table.section(run))
+    estimates = [run for run in rest if isinstance(run, EstimateRun | PeerEstimateRun)]
+    found += [estimate_table.section(estimates)] if estimates else []
     accuracies = [run for run in rest if isinstance(run, AccuracyRun)]
     paper = beside_paper.section(accuracies, [one.run for one in timed])
     return found if paper is None else [*found, paper]

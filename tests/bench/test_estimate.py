@@ -19,7 +19,7 @@ from bench import (
     reference_networks,
     whole_inference,
 )
-from bench.estimated import Model
+from bench.estimate_file import Model
 from bench.reference_networks import REFERENCES
 from compile import targets
 from compile.estimate.emulated import Estimate
