@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 # The neighbours of a pixel, clockwise from the upper left; neighbour k is bit k of its code.
 NEIGHBOURS = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1))
 _UP, _RIGHT, _DOWN, _LEFT = 1, 3, 5, 7
-_SPECK = 0.5  # of the squared mean calibre: a reflex along a vessel, noise
+_PINHOLE = 0.5  # of the squared mean calibre: a reflex along a vessel
+_DOT = 0.1  # of the same: noise; more would take hairs of one pixel's width
 
 
 def skeletonise(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -48,8 +49,8 @@ def without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The mask with its pinholes filled, each of which would be a loop of two vessels, and without
     its dots.
 
-    Both are smaller than half the square of the mean calibre, which is four times the mean distance
-    of vessel pixels to the background.
+    Pinholes are smaller than half the square of the mean calibre, dots than a tenth. The calibre is
+    four times the mean distance of vessel pixels to the background.
 
     Args:
         mask: (H, W) bool.
@@ -60,9 +61,8 @@ def without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     vessels = np.pad(mask, 1).astype(np.uint8)
     distance = cv2.distanceTransform(vessels, cv2.DIST_L2, cv2.DIST_MASK_5)
     calibre = 4 * float(distance.sum()) / max(1, int(np.count_nonzero(vessels)))
-    most_px = _SPECK * calibre**2
-    kept = vessels.astype(np.bool_) & ~_smaller(vessels, 8, most_px)
-    return np.asarray(kept | _smaller(1 - vessels, 4, most_px))[1:-1, 1:-1]
+    kept = vessels.astype(np.bool_) & ~_smaller(vessels, 8, _DOT * calibre**2)
+    return np.asarray(kept | _smaller(1 - vessels, 4, _PINHOLE * calibre**2))[1:-1, 1:-1]
 
 
 def _smaller(picture: NDArray[np.uint8], neighbours: int, most_px: float) -> NDArray[np.bool_]:
