@@ -187,7 +187,7 @@ def test_a_damaged_validation_is_one_line(
     path = tmp_path / "validation.json"
     path.write_text(damage(estimated.VALIDATIONS["cortex-a72"].read_text()))
     monkeypatch.setitem(estimated.VALIDATIONS, "cortex-a72", path)
-    with pytest.raises(UsageError, match="not a validation of this version's bench"):
+    with pytest.raises(UsageError, match="not a run of this version's bench"):
         estimated.read_validation("cortex-a72")
 
 
