@@ -117,8 +117,8 @@ for key in trusted.d/*.pem; do
   fi
 done
 id "$USER_NAME" >/dev/null 2>&1 ||
-  useradd --system --no-create-home --home-dir "$DATA" --shell /usr/sbin/nologin \
-    --groups video "$USER_NAME"
+  useradd --system --no-create-home --home-dir "$DATA" --groups video \
+    --shell "$(command -v nologin || echo /bin/false)" "$USER_NAME"
 
 artifact=$(setting artifact)
 [ ! -d "artifacts/$artifact" ] || artifact=$(pwd)/artifacts/$artifact
@@ -152,4 +152,4 @@ if [ -n "$service" ]; then
   systemctl --no-block restart "$SERVICE"
 fi
 say "installed $(setting version) for $(setting target); runs $(setting artifact)"
-"$release/bin/edge-vessel" doctor || say "the doctor has something to say: see above"
+"$release/bin/edge-vessel" doctor --model "$artifact" $unsigned || say "the doctor has something to say: see above"
