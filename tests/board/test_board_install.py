@@ -19,7 +19,6 @@ set -e; unset PYTHONPATH; mount -t tmpfs -o size=1500m none /opt; mkdir /opt/unp
 cd /opt/unpacked; tar xf /mnt/host/bundle.tar; ./edge-vessel-*/install.sh --no-service; cd /mnt/host
 edge-vessel run --slots --input images --output maps --jsonl frames.jsonl
 edge-vessel slots status --json > status.json
-grep -c avx /proc/cpuinfo || readlink /opt/edge-vessel/current
 """
 
 
@@ -40,7 +39,7 @@ def test_a_bundle_is_installed_and_segments_an_eye(
     assert "ok   artifact     m2unet-fundus-544 version 4, pinned; onnx" in output, "the doctor"
     assert "the main job can run" in output
     status = json.loads((tmp_path / "status.json").read_text())
-    assert "m2unet-fundus-544" in json.dumps(status["active"] if "active" in status else status)
+    assert "m2unet-fundus-544" in json.dumps(status["active"])
     mask = cv2.imread(str(tmp_path / "maps" / "eye_mask.png"), cv2.IMREAD_GRAYSCALE) > 0
     label = sample.label.astype(bool)
     dice = 2 * (mask & label).sum() / (mask.sum() + label.sum())
