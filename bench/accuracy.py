@@ -93,8 +93,17 @@ def accuracy(arguments: list[str]) -> int:
     # What else the machine does costs time, not accuracy.
     before = conditions.begin(True, 0.0, board, available())
     lines: list[Line] = []
+    subjects: dict[str, Subject] = {}
     for dataset in datasets:
         stages = _stages(artifacts, options.checkpoint)
+        subjects = {
+            one.artifact: Subject.of(
+                one.segmenter.artifact,
+                f"{one.segmenter.engine.name} {one.segmenter.engine.version}",
+            )
+            for one in stages
+            if one.artifact is not None
+        }
         records = dataset.records(root, "test")[: options.photographs]
         lines += _measure(dataset.name, records, stages)
     after = read_board()
@@ -104,7 +113,7 @@ def accuracy(arguments: list[str]) -> int:
         conditions.kind_of(after),
         run_file.now(),
         conditions.end(before, after),
-        tuple(_subject(one) for one in artifacts),
+        tuple(subjects.values()),
         tuple(lines),
     )
     if options.output is not None:
@@ -114,11 +123,6 @@ def accuracy(arguments: list[str]) -> int:
     else:
         accuracy_table.show(run)
     return 0
-
-
-def _subject(artifact: Artifact) -> Subject:
-    engine = artifact.manifest.engine
-    return Subject.of(artifact, f"{engine.name} {engine.version}")
 
 
 def _stages(artifacts: Sequence[Artifact], checkpoint: Path | None) -> list[_Stage]:

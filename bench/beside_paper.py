@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from bench.accuracy_file import AccuracyRun
 from bench.published import LAIBACHER_2019, LAIBACHER_2019_RANGE, NETWORKS
-from bench.run_file import EnergyRun, Run
+from bench.run_file import EnergyCase, EnergyRun, Run
 from bench.section import Section
+from bench.subject import Subject
 
 _SETS = {"drive": "DRIVE", "chase_db1": "CHASE_DB1", "hrf": "HRF"}
 _HEADER = ("network", *(f"Dice {name}" for name in _SETS.values()), "GMAdds", "median ms", "W")
@@ -19,7 +20,7 @@ def section(accuracies: Sequence[AccuracyRun], runs: Sequence[Run]) -> Section |
         accuracies: for Dice.
         runs: of latency and energy, for the time and the power of the same artifacts.
     """
-    ours = [_row(run, name, runs) for run in accuracies for name in _artifacts(run)]
+    ours = [_row(run, one, runs) for run in accuracies for one in run.subjects]
     if not ours:
         return None
     theirs = [
@@ -47,17 +48,12 @@ def section(accuracies: Sequence[AccuracyRun], runs: Sequence[Run]) -> Section |
     )
 
 
-def _artifacts(run: AccuracyRun) -> list[str]:
-    return list(dict.fromkeys(line.artifact for line in run.lines if line.artifact is not None))
-
-
-def _row(accuracy: AccuracyRun, name: str, runs: Sequence[Run]) -> tuple[str, ...]:
+def _row(accuracy: AccuracyRun, subject: Subject, runs: Sequence[Run]) -> tuple[str, ...]:
     dice = {
-        line.dataset: f"{line.scores.dice:.4f} {accuracy.kind}"
+        line.dataset: f"{line.scores.dice:.4f} {accuracy.kind}, {line.photographs} photographs"
         for line in accuracy.lines
-        if (line.artifact, line.region) == (name, _FULL_FRAME)
+        if (line.artifact, line.region) == (subject.name, _FULL_FRAME)
     }
-    subject = next(one for one in accuracy.subjects if one.name == name)
     times, powers = [], []
     for run in runs:
         for case in run.cases:
@@ -65,14 +61,12 @@ def _row(accuracy: AccuracyRun, name: str, runs: Sequence[Run]) -> tuple[str, ..
                 continue
             threads = f"{case.threads} thread{'s' if case.threads > 1 else ''}"
             times.append(f"{case.stages.inference.p50_ms:.0f} {run.kind}, {threads}")
-            if isinstance(run, EnergyRun):
-                loaded_w = next(
-                    one.energy.loaded_power_w for one in run.cases if one.title == case.title
-                )
+            if isinstance(run, EnergyRun) and isinstance(case, EnergyCase):
+                loaded_w = case.energy.loaded_power_w
                 powers += [] if loaded_w is None else [f"{loaded_w} {run.meter.kind}"]
     height, width = subject.input
     return (
-        f"{name} {width}x{height} (ours)",
+        f"{subject.name} {width}x{height} (ours)",
         *(dice.get(one, "") for one in _SETS),
         f"{subject.multiply_adds / 1e9:.1f} counted",
         "; ".join(times),

@@ -13,6 +13,7 @@ from bench.gpu_file import GpuRun
 from bench.peers.document import PeersRun
 from bench.quantities import Length
 from edge_vessel.atomic import write_file
+from edge_vessel.command_line import Parser, guarded
 from edge_vessel.json_reader import MAX_TEXT, Form, Range
 
 FOLDER = Path(__file__).with_name("schema")
@@ -69,12 +70,17 @@ def _of(kind: Any, rule: object = None) -> dict[str, Any]:  # noqa: PLR0911 - on
     return {"type": "integer" if kind is int else "number", **limits}
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Writes all of them."""
+    Parser(prog="python -m bench.json_schema", description=__doc__).parse_args(arguments)
+    return guarded(_write)
+
+
+def _write() -> int:
     for command in WRITTEN:
         write_file(FOLDER / f"{command}.schema.json", schema(command).encode())
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

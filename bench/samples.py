@@ -71,10 +71,14 @@ def ratio(ours_ms: Sequence[float], theirs_ms: Sequence[float], seed: int = 0) -
     return Ratio(float(np.median(ours) / np.median(theirs)), float(low), float(high))
 
 
-def paired(ours_ms: Sequence[float], theirs_ms: Sequence[float], seed: int = 0) -> Ratio:
-    """The median of ours over theirs, round by round; the interval as in `ratio`.
+def paired(
+    ours_ms: Sequence[float], theirs_ms: Sequence[float], starts: int = 1, seed: int = 0
+) -> Ratio:
+    """The median of ours over theirs, round by round.
 
-    What slows a whole round slows both, and is not in it.
+    What slows a whole round slows both, and is not in it. The interval is of a bootstrap in two
+    steps, percentiles 2.5 and 97.5: of the `starts` of the processes, whose rounds follow one
+    another, as many are drawn with replacement; of each the rounds as in `ratio`.
 
     Raises:
         UsageError: fewer rounds than `LEAST_RUNS`.
@@ -82,14 +86,28 @@ def paired(ours_ms: Sequence[float], theirs_ms: Sequence[float], seed: int = 0) 
     if len(ours_ms) < LEAST_RUNS:
         raise UsageError(f"too few rounds for an interval, {len(ours_ms)}: {LEAST_RUNS} or more")
     found = np.asarray(ours_ms, np.float64) / np.asarray(theirs_ms, np.float64)
-    low, high = np.percentile(_medians(found, np.random.default_rng(seed)), [2.5, 97.5])
+    random = np.random.default_rng(seed)
+    parts = np.array_split(found, starts)
+    drawn = random.integers(0, starts, (_RESAMPLES, starts))
+    medians = [
+        np.median(np.concatenate([_resampled(parts[one], 1, random)[0] for one in chosen]))
+        for chosen in drawn
+    ]
+    low, high = np.percentile(medians, [2.5, 97.5])
     return Ratio(*(round(float(one), 4) for one in (np.median(found), low, high)))
 
 
 def _medians(values: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.float64]:
-    """Medians of resampled series, made of blocks about as long as the root of the series."""
+    """Medians of resampled series."""
+    return np.asarray(np.median(_resampled(values, _RESAMPLES, random), axis=1), np.float64)
+
+
+def _resampled(
+    values: NDArray[np.float64], count: int, random: np.random.Generator
+) -> NDArray[np.float64]:
+    """(count, len(values)): series made of blocks about as long as the root of the series."""
     block = max(1, round(len(values) ** 0.5))
     blocks = -(-len(values) // block)
-    starts = random.integers(0, len(values) - block + 1, (_RESAMPLES, blocks, 1))
-    chosen = (starts + np.arange(block)).reshape(_RESAMPLES, -1)[:, : len(values)]
-    return np.asarray(np.median(values[chosen], axis=1), np.float64)
+    starts = random.integers(0, len(values) - block + 1, (count, blocks, 1))
+    chosen = (starts + np.arange(block)).reshape(count, -1)[:, : len(values)]
+    return values[chosen]

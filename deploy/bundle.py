@@ -1,25 +1,23 @@
 """`python -m deploy bundle`: all that a board needs, in one offline archive."""
 
 import argparse
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from deploy.archive import Content, pack
 from deploy.bill_of_materials import bill_of_materials
+from deploy.revision import Revision
 from deploy.targets import TARGETS, BoardTarget
 from deploy.wheels import ROOT, Wheel, collect
 from edge_vessel import __version__, models, signing
 from edge_vessel.artifact import Artifact, open_artifact
-from edge_vessel.command_line import Parser, add_trust_flags, path
+from edge_vessel.command_line import Parser, path
 from edge_vessel.errors import UsageError
 from edge_vessel.manifest import MANIFEST, SIGNATURE
 
 PYTHONS = ("3.11", "3.12", "3.13")
-_DEPLOY = Path(__file__).parent
 # Beside the unpacked wheels: the virtual environment, compiled Python, room to replace it all.
 _SPARE_MB = 100
 
@@ -36,30 +34,51 @@ def bundle(arguments: list[str]) -> int:
     target = TARGETS[options.target]
     key = None if options.key is None else signing.load_private_key(options.key)
     artifacts = list(_artifacts(options, target))
-    for file in options.trust:
-        signing.load_public_key(file)
-    epoch = _epoch()
+    _check_output(options, artifacts)
+    revision = Revision.of(ROOT)
     name = f"edge-vessel-{__version__}-{options.target}"
     with tempfile.TemporaryDirectory() as temporary:
-        wheels = collect(target, options.python, epoch, Path(temporary))
-        files = _files(options, target, artifacts, wheels, name, epoch)
-        pack(options.output, name, files, key, epoch)
+        sources, wheelhouse = Path(temporary, "sources"), Path(temporary, "wheels")
+        revision.unpack(sources)
+        wheels = collect(target, options.python, revision.epoch, sources, wheelhouse)
+        files = _files(options, target, artifacts, wheels, name, sources, revision)
+        pack(options.output, name, files, key, revision.epoch)
     _print(options, artifacts, wheels)
     return 0
 
 
+def _check_output(options: argparse.Namespace, artifacts: Sequence[Artifact]) -> None:
+    """Raises UsageError for what must not be written, before anything is downloaded."""
+    output = options.output
+    if output.exists() and not output.is_file():
+        raise UsageError(f"{output}: is no regular file: name another")
+    if not output.parent.is_dir():
+        raise UsageError(f"{output.parent}: no such folder")
+    read = [*options.trust, *options.trusted_key, *([options.key] if options.key else [])]
+    if output.resolve() in {file.resolve() for file in read}:
+        raise UsageError(f"{output}: is a key: name another file")
+    if any(one.folder.resolve() in output.resolve().parents for one in artifacts):
+        raise UsageError(f"{output}: lies in an artifact: name another folder")
+
+
 def _artifacts(options: argparse.Namespace, target: BoardTarget) -> Iterator[Artifact]:
+    """Each is trusted here; the board has to be told whom it shall trust."""
+    carried = [signing.load_public_key(file) for file in options.trust]
     own = [] if options.key is None else [signing.load_private_key(options.key).public_key()]
-    trusted = [*own, *signing.trusted_keys([*options.trusted_key, *options.trust])]
+    trusted = [*carried, *own, *signing.trusted_keys(options.trusted_key)]
+    told = {f"signed by {signing.fingerprint(key)}" for key in carried}
     names = set()
     for folder in map(models.resolve, options.artifact or [None]):
-        artifact = open_artifact(folder, trusted, options.allow_unsigned)
-        if artifact.warning is not None:
-            sys.stderr.write(f"warning: {artifact.warning}\n")
+        artifact = open_artifact(folder, trusted)
         target.check(artifact.manifest.target, folder)
         if artifact.manifest.name in names:
             raise UsageError(f"{folder}: {artifact.manifest.name} stands twice")
         names.add(artifact.manifest.name)
+        if artifact.trust != "pinned" and artifact.trust not in told:
+            sys.stderr.write(
+                f"warning: {folder}: {artifact.trust}, whose key does not go along: a board that "
+                "does not trust it already needs --trust\n"
+            )
         yield artifact
 
 
@@ -69,10 +88,11 @@ def _files(
     artifacts: Sequence[Artifact],
     wheels: Sequence[Wheel],
     name: str,
-    epoch: int,
+    sources: Path,
+    revision: Revision,
 ) -> dict[str, Content]:
     """By their path in the bundle."""
-    files: dict[str, Content] = {"install.sh": _DEPLOY / "install.sh"}
+    files: dict[str, Content] = {"install.sh": sources / "deploy" / "install.sh"}
     for wheel in wheels:
         files[f"wheels/{wheel.path.name}"] = wheel.path
     for artifact in artifacts:
@@ -83,39 +103,28 @@ def _files(
             named.append(SIGNATURE)
         for one in named:
             files[f"artifacts/{artifact.manifest.name}/{one}"] = artifact.folder / one
-    for source in sorted((ROOT / "bench").rglob("*")):
-        if source.suffix in (".py", ".json") and "results" not in source.parts:
-            files[f"bench/{source.relative_to(ROOT / 'bench')}"] = source
+    for source in sorted((sources / "bench").rglob("*")):
+        inside = source.relative_to(sources)
+        if source.suffix in (".py", ".json") and "results" not in inside.parts:
+            files[str(inside)] = source
     for folder in ("systemd", "udev"):
-        for source in sorted((_DEPLOY / folder).iterdir()):
+        for source in sorted((sources / "deploy" / folder).iterdir()):
             files[f"{folder}/{source.name}"] = source
     for file in options.trust:
-        files[f"trusted.d/{file.name}"] = file
-    created = datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    bill = bill_of_materials(name, __version__, wheels, artifacts, created)
+        # Two makers may have given their keys the same name.
+        key = signing.fingerprint(signing.load_public_key(file))
+        files[f"trusted.d/{key}.pem"] = file
+    bill = bill_of_materials(name, __version__, wheels, artifacts, revision.created)
     files["bill-of-materials.cdx.json"] = bill.encode()
     needs_mb = sum(one.unpacked_bytes for one in wheels) // 2**20 + _SPARE_MB
     memory_mb = max(one.manifest.target.memory_mb for one in artifacts)
     files["bundle.conf"] = (
-        f"version={__version__}\ntarget={options.target}\nmachine={target.machine}\n"
-        f"python={options.python}\ndisk_mb={needs_mb}\nmemory_mb={memory_mb}\n"
-        f"artifact={artifacts[0].manifest.name}\ncreated={created}\n"
+        f"version={__version__}\nrevision={revision.name}\ntarget={options.target}\n"
+        f"machine={target.machine}\npython={options.python}\ndisk_mb={needs_mb}\n"
+        f"memory_mb={memory_mb}\nartifact={artifacts[0].manifest.name}\n"
+        f"created={revision.created}\n"
     ).encode()
     return files
-
-
-def _epoch() -> int:
-    """Of the revision: the same sources give the same bundle.
-
-    Raises:
-        UsageError: there is no git checkout.
-    """
-    asked = subprocess.run(
-        ["git", "log", "-1", "--format=%ct"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    if asked.returncode:
-        raise UsageError(f"{ROOT}: is no git checkout: a bundle is made of a revision")
-    return int(asked.stdout)
 
 
 def _print(
@@ -134,7 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     parse = Parser(prog="python -m deploy bundle", description=__doc__)
     parse.add_argument(
         "--artifact", type=path, action="append", metavar="PATH",
-        help="repeatable, the first runs at boot; default: the bundled one",
+        help="signed; repeatable, the first runs at boot; default: the one in our wheel",
     )  # fmt: skip
     parse.add_argument("--target", choices=TARGETS, required=True)
     parse.add_argument("--python", choices=PYTHONS, default=PYTHONS[0], help="of the board")
@@ -143,6 +152,9 @@ def _parser() -> argparse.ArgumentParser:
         "--trust", type=path, action="append", default=[], metavar="PEM",
         help="public key that the board shall trust; repeatable",
     )  # fmt: skip
-    add_trust_flags(parse)
+    parse.add_argument(
+        "--trusted-key", type=path, action="append", default=[], metavar="PEM",
+        help="public key that is trusted here, and does not go along; repeatable",
+    )  # fmt: skip
     parse.add_argument("-o", "--output", type=path, required=True, metavar="FILE")
     return parse

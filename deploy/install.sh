@@ -1,13 +1,15 @@
 #!/bin/sh
 # Installs this bundle on the board, or upgrades what is there; again is no harm. No network, no
-# compiler. A step that fails leaves the board as it was.
+# compiler. Where a step fails, the board goes on with what it ran.
 #
-#   install.sh [--no-service] [--allow-unsigned]
+#   install.sh [--no-service] [--allow-downgrade]
 #   install.sh --uninstall [--keep-data]
 #
 # SHA256SUMS tells damage, not who made the bundle: a script cannot vouch for itself. Check the
 # signature before you run it; deploy/README.md says how.
 set -eu
+# What is set for another Python would decide what runs here.
+unset PYTHONPATH PYTHONHOME
 
 HOME_DIR=/opt/edge-vessel
 DATA=/var/lib/edge-vessel
@@ -15,7 +17,9 @@ KEYS=/etc/edge-vessel
 UNITS=/etc/systemd/system
 RULES=/etc/udev/rules.d
 COMMANDS=/usr/local/bin
+LOCK=/run/edge-vessel-install.lock
 SERVICE=edge-vessel.service
+RULE=70-edge-vessel.rules
 USER_NAME=edge-vessel
 OLDEST_YEAR=2024 # an earlier clock has never been set
 
@@ -26,23 +30,38 @@ fail() {
 }
 setting() { sed -n "s/^$1=//p" bundle.conf; }
 systemd_runs() { [ -d /run/systemd/system ]; }
+# Of a file in $COMMANDS: whether it is ours to replace or to remove.
+ours() {
+  case $(readlink "$1" || true) in "$HOME_DIR"/*) return 0 ;; esac
+  grep -qsF "$HOME_DIR/current" "$1"
+}
+# Megabytes free where a folder is, or will be.
+free_mb() {
+  existing=$1
+  while [ ! -d "$existing" ]; do existing=$(dirname "$existing"); done
+  echo $(($(df -Pk "$existing" | awk 'NR == 2 { print $4 }') / 1024))
+}
 
-service=yes unsigned='' uninstall='' keep=''
+service=yes downgrade='' uninstall='' keep=''
 for option in "$@"; do
   case $option in
     --no-service) service='' ;;
-    --allow-unsigned) unsigned=--allow-unsigned ;;
+    --allow-downgrade) downgrade=--allow-downgrade ;;
     --uninstall) uninstall=yes ;;
     --keep-data) keep=yes ;;
-    *) fail "$option: unknown; --no-service, --allow-unsigned, --uninstall, --keep-data" 2 ;;
+    *) fail "$option: unknown; --no-service, --allow-downgrade, --uninstall, --keep-data" 2 ;;
   esac
 done
 [ "$(id -u)" = 0 ] || fail "not root: sudo $0 $*" 2
+exec 9>"$LOCK"
+flock -n 9 || fail "another installation is at work: wait for it"
 
 remove() {
   if systemd_runs; then systemctl disable --now "$SERVICE" 2>/dev/null || true; fi
-  rm -f "$UNITS"/edge-vessel*.service "$RULES"/*-edge-vessel.rules
-  rm -f "$COMMANDS/edge-vessel" "$COMMANDS/edge-vessel-bench"
+  rm -rf "$UNITS/$SERVICE" "$UNITS/$SERVICE.d" "$RULES/$RULE"
+  for command in "$COMMANDS/edge-vessel" "$COMMANDS/edge-vessel-bench"; do
+    if ours "$command"; then rm -f "$command"; fi
+  done
   rm -rf "$HOME_DIR"
   if systemd_runs; then systemctl daemon-reload; fi
   if [ -z "$keep" ]; then
@@ -54,6 +73,7 @@ remove() {
   fi
 }
 if [ -n "$uninstall" ]; then
+  [ -d "$HOME_DIR" ] || [ -d "$DATA" ] || [ -d "$KEYS" ] || fail "nothing is installed here" 2
   remove
   exit 0
 fi
@@ -63,34 +83,44 @@ cd "$(dirname "$0")"
 [ -f bundle.conf ] && [ -f SHA256SUMS ] || fail "$(pwd): is no whole bundle: unpack it again" 4
 sha256sum --check --strict --quiet SHA256SUMS >/dev/null 2>&1 ||
   fail "$(pwd): is damaged: $(sha256sum --check SHA256SUMS 2>/dev/null | grep -v ': OK$' | head -n 1); copy the bundle again" 4
+# Nothing but what the sums vouch for: a wheel or a rule beside them would be installed too.
+more=$(find . ! -type d | sed 's|^\./||' | grep -vxE 'SHA256SUMS(\.sig)?' | while IFS= read -r name; do
+  cut -c 67- SHA256SUMS | grep -qxF -e "$name" || echo "$name"
+done | head -n 1)
+[ -z "$more" ] || fail "$(pwd): $more: is not of this bundle: unpack it into an empty folder" 4
 
 # What the board must have, before anything is written.
 machine=$(setting machine) python=python$(setting python)
 [ "$(uname -m)" = "$machine" ] ||
   fail "the bundle is for $machine, this board is $(uname -m): make one with --target" 4
 command -v "$python" >/dev/null ||
-  fail "no $python here: install it, or make the bundle with --python $(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || echo VERSION)" 4
-"$python" -c 'import venv, zlib, ssl' 2>/dev/null ||
+  fail "no $python here: install it, or make the bundle with --python $(python3 -I -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || echo VERSION)" 4
+"$python" -I -c 'import venv, zlib, ssl' 2>/dev/null ||
   fail "$python lacks its module venv, zlib or ssl: install the system's whole Python" 4
 [ "$(date +%Y)" -ge "$OLDEST_YEAR" ] ||
   fail "the clock says $(date +%F): set it (timedatectl set-time), logs and locks go by it"
 total_mb=$(($(sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo) / 1024))
 [ "$total_mb" -ge "$(setting memory_mb)" ] ||
   fail "the artifact needs $(setting memory_mb) MB of memory, this board has $total_mb: bundle a smaller one, such as m2unet-fundus-544"
-existing=$HOME_DIR
-while [ ! -d "$existing" ]; do existing=$(dirname "$existing"); done
-free_mb=$(($(df -Pk "$existing" | awk 'NR == 2 { print $4 }') / 1024))
-[ "$free_mb" -ge "$(setting disk_mb)" ] ||
-  fail "$HOME_DIR: $(setting disk_mb) MB are needed, $free_mb are free: make room"
+release=$HOME_DIR/releases/$(setting version)-$(sha256sum SHA256SUMS | cut -c 1-8)
+if [ ! -f "$release/complete" ]; then
+  [ "$(free_mb "$HOME_DIR")" -ge "$(setting disk_mb)" ] ||
+    fail "$HOME_DIR: $(setting disk_mb) MB are needed, $(free_mb "$HOME_DIR") are free: make room"
+fi
 if [ -n "$service" ] && ! systemd_runs; then
   fail "systemd does not run here: install without the service, --no-service"
 fi
+for command in "$COMMANDS/edge-vessel" "$COMMANDS/edge-vessel-bench"; do
+  [ ! -e "$command" ] || ours "$command" || fail "$command: is not ours: move it away"
+done
 
-release=$HOME_DIR/releases/$(setting version)-$(sha256sum SHA256SUMS | cut -c 1-8)
 new=''
 undo() {
   code=$?
-  if [ "$code" != 0 ] && [ -n "$new" ]; then rm -rf "$release"; fi
+  if [ "$code" != 0 ] && [ -n "$new" ]; then
+    rm -rf "$release"
+    rmdir "$HOME_DIR/releases" "$HOME_DIR" 2>/dev/null || true
+  fi
   exit "$code"
 }
 trap undo EXIT
@@ -102,14 +132,24 @@ if [ ! -f "$release/complete" ]; then
   new=yes
   mkdir -p "$HOME_DIR/releases"
   # Debian packs ensurepip apart: the bundle has a pip of its own.
-  "$python" -m venv --without-pip "$release"
+  "$python" -I -m venv --without-pip "$release"
   pip=$(echo wheels/pip-*.whl)
-  "$release/bin/python" "$pip/pip" --quiet --disable-pip-version-check \
-    --no-cache-dir install --no-index --find-links wheels edge-vessel ||
+  "$release/bin/python" -I "$pip/pip" --isolated --quiet --disable-pip-version-check \
+    --no-cache-dir install --no-index --find-links wheels "edge-vessel==$(setting version)" ||
     fail "pip could not install the wheels; the lines above say why"
   mkdir -p "$release/share"
   cp -R bench "$release/share/"
+  if [ -d artifacts ]; then cp -R artifacts "$release/share/"; fi
 fi
+
+# In a slot the artifact is proven on this very board: signature, hashes, target, self-test.
+artifact=$(setting artifact)
+[ ! -d "artifacts/$artifact" ] || artifact=$(pwd)/artifacts/$artifact
+set --
+for key in trusted.d/*.pem; do
+  if [ -e "$key" ]; then set -- "$@" --trusted-key "$(pwd)/$key"; fi
+done
+"$release/bin/edge-vessel" slots install "$artifact" $downgrade "$@" >/dev/null || exit $?
 for key in trusted.d/*.pem; do
   if [ -e "$key" ]; then
     mkdir -p "$KEYS/trusted.d"
@@ -120,16 +160,14 @@ id "$USER_NAME" >/dev/null 2>&1 ||
   useradd --system --no-create-home --home-dir "$DATA" --groups video \
     --shell "$(command -v nologin || echo /bin/false)" "$USER_NAME"
 
-artifact=$(setting artifact)
-[ ! -d "artifacts/$artifact" ] || artifact=$(pwd)/artifacts/$artifact
-# In a slot it is proven on this very board: signature, hashes, target, golden self-test.
-"$release/bin/edge-vessel" slots install "$artifact" $unsigned >/dev/null || exit $?
-
+# On the disk before anything points to it.
+sync -f "$release"
 touch "$release/complete"
 new=''
 before=$(readlink "$HOME_DIR/current" || true)
 ln -sfn "$release" "$HOME_DIR/current.new"
 mv -T "$HOME_DIR/current.new" "$HOME_DIR/current"
+sync -f "$HOME_DIR"
 mkdir -p "$COMMANDS"
 ln -sf "$HOME_DIR/current/bin/edge-vessel" "$COMMANDS/edge-vessel"
 cat >"$COMMANDS/edge-vessel-bench" <<END
@@ -138,18 +176,21 @@ PYTHONPATH=$HOME_DIR/current/share exec $HOME_DIR/current/bin/python -m bench "\
 END
 chmod 755 "$COMMANDS/edge-vessel-bench"
 # The release before stays, to go back to; older ones go.
-for old in "$HOME_DIR"/releases/*; do
-  [ "$old" = "$release" ] || [ "$old" = "$before" ] || rm -rf "$old"
-done
+if [ "$before" != "$release" ]; then
+  for old in "$HOME_DIR"/releases/*; do
+    [ "$old" = "$release" ] || [ "$old" = "$before" ] || rm -rf "$old"
+  done
+fi
 if [ -n "$service" ]; then
   mkdir -p "$RULES"
-  install -m 644 systemd/*.service "$UNITS/"
-  install -m 644 udev/*.rules "$RULES/"
+  install -m 644 "systemd/$SERVICE" "$UNITS/"
+  install -m 644 "udev/$RULE" "$RULES/"
   udevadm control --reload 2>/dev/null || true
+  udevadm trigger --subsystem-match=video4linux 2>/dev/null || true
   systemctl daemon-reload
   systemctl enable --quiet "$SERVICE"
   # It is up with its first frame: a board without a camera would wait here for minutes.
   systemctl --no-block restart "$SERVICE"
 fi
 say "installed $(setting version) for $(setting target); runs $(setting artifact)"
-"$release/bin/edge-vessel" doctor --model "$artifact" $unsigned || say "the doctor has something to say: see above"
+"$release/bin/edge-vessel" doctor --model "$artifact" || say "the doctor has something to say: see above"

@@ -22,7 +22,10 @@ from edge_vessel.command_line import Parser, path, printable, whole_number
 from edge_vessel.errors import ArtifactError, DeviceError, UsageError, kind_of
 
 _SSH_FAILED = 255
-_BOARD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*@[A-Za-z0-9\[][A-Za-z0-9.:\[\]-]*")
+_CONNECTION_FAILED = (12, 30, 35)  # rsync: the stream broke off, or nobody answered in time
+_BOARD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*@[A-Za-z0-9][A-Za-z0-9.-]*")
+_FOLDER = re.compile(r"edge-vessel-[A-Za-z0-9_.-]+")
+_SUM = re.compile(r"([0-9a-f]{64})  (\S(?:.*\S)?)")
 _MOST_SUMS_BYTES = 2**20
 _STAGING = ".cache/edge-vessel"
 
@@ -41,21 +44,22 @@ def push(arguments: list[str]) -> int:
             raise UsageError(f"{program} is missing: apt install {program}")
     folder = _verify(options)
     board = _Board(options)
-    remote = f"{options.staging}/{options.bundle.name}"
-    board.run(f"mkdir -p {shlex.quote(options.staging)}")
-    board.copy(options.bundle, remote)
     with options.bundle.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
+    # By its hash: half of another bundle under this name would be gone on with.
+    archive = f"{digest[:32]}.tar"
+    staging, name = shlex.quote(options.staging), shlex.quote(folder)
+    board.run(f"mkdir -p {staging}")
+    board.copy(options.bundle, f"{options.staging}/{archive}")
     board.run(
-        f"echo {shlex.quote(f'{digest}  {remote}')} | sha256sum --check --status",
-        f"{remote}: is not what was sent: push again",
+        f"cd {staging} && echo {digest}  {archive} | sha256sum --check --status",
+        f"{options.staging}/{archive}: is not what was sent: remove it there, and push again",
     )
-    staging, name, archive = map(shlex.quote, (options.staging, folder, options.bundle.name))
     sudo = "" if options.board.startswith("root@") else "sudo -n "
     flags = " ".join(map(shlex.quote, options.install_flag))
     board.run(
-        f"cd {staging} && rm -rf {name} && tar xf {archive} && {sudo}./{name}/install.sh {flags}; "
-        f"code=$?; rm -rf ./{name}; exit $code"
+        f"cd {staging} && rm -rf ./{name} && tar xf ./{archive} && "
+        f"{sudo}./{name}/install.sh {flags}; code=$?; rm -rf ./{name}; exit $code"
     )
     board.run(f"rm -f {staging}/{archive}")
     sys.stdout.write(f"{options.board}: runs {folder}\n")
@@ -81,11 +85,13 @@ class _Board:
             [*self._ssh, self._name, command], stderr=subprocess.PIPE, text=True, check=False
         )
         if done.returncode:
-            self._fail(done.returncode, done.stderr, fault)
+            self._fail(done.returncode, done.stderr, fault, done.returncode == _SSH_FAILED)
+        sys.stderr.write("".join(f"{printable(one)}\n" for one in done.stderr.splitlines()))
 
     def copy(self, file: Path, remote: str) -> None:
         """Goes on with what is there already; rsync verifies the whole at the end."""
-        command = ["rsync", "--partial", "--append-verify", "-e", shlex.join(self._ssh)]
+        command = ["rsync", "--partial", "--append-verify", "--protect-args"]
+        command += ["-e", shlex.join(self._ssh)]
         if sys.stdout.isatty():
             command.append("--info=progress2")
         named = [str(file.resolve()), f"{self._name}:{remote}"]
@@ -93,13 +99,16 @@ class _Board:
         if "rsync: not found" in done.stderr or "rsync: command not found" in done.stderr:
             raise DeviceError(f"{self._name}: has no rsync: apt install rsync there")
         if done.returncode:
-            self._fail(_SSH_FAILED, done.stderr, None)
+            unreached = done.returncode in (_SSH_FAILED, *_CONNECTION_FAILED)
+            self._fail(DeviceError.exit_code, done.stderr, None, unreached)
 
-    def _fail(self, code: int, stderr: str, fault: str | None) -> NoReturn:
+    def _fail(self, code: int, stderr: str, fault: str | None, unreached: bool) -> NoReturn:
+        """Told is the line that says why: our own, rsync's first, else the last."""
         lines = [line for line in stderr.strip().splitlines() if line.strip()]
-        errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-        said = printable(([*lines[-1:], *errors[-1:]] or [f"exit code {code}"])[-1])
-        if code == _SSH_FAILED:
+        own = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+        causes = [line for line in lines if line.startswith("rsync: ") and "No space" in line]
+        said = printable([f"exit code {code}", *lines[-1:], *causes[:1], *own[-1:]][-1])
+        if unreached and not own and not causes:
             raise DeviceError(f"{self._name}: {said}; try: {shlex.join(self._ssh)} {self._name}")
         raise kind_of(code)(f"{self._name}: {fault or said}")
 
@@ -113,35 +122,48 @@ def _verify(options: argparse.Namespace) -> str:
     """
     bundle = options.bundle
     trusted = signing.trusted_keys(options.trusted_key)
+    if not bundle.is_file():
+        raise UsageError(f"{bundle}: no such file")
     try:
         with tarfile.open(bundle, "r:") as archive:
             members = archive.getmembers()
             folders = {one.name.partition("/")[0] for one in members}
-            if len(folders) != 1 or not all(one.isreg() and "/" in one.name for one in members):
+            folder = next(iter(folders), "")
+            regular = all(one.isreg() and "/" in one.name for one in members)
+            if len(folders) != 1 or not regular or _FOLDER.fullmatch(folder) is None:
                 raise UsageError(f"{bundle}: is no bundle: make one with python -m deploy bundle")
-            (folder,) = folders
             sums = _content(archive, f"{folder}/{SUMS}")
             _check_signature(
                 options, sums, _content(archive, f"{folder}/{SUMS_SIGNATURE}"), trusted
             )
-            named = dict(
-                reversed(line.split("  ", 1)) for line in (sums or b"").decode().splitlines()
-            )
-            for member in members:
-                inside = member.name.removeprefix(f"{folder}/")
-                if inside in (SUMS, SUMS_SIGNATURE):
-                    continue
-                file = archive.extractfile(member)
-                found = None if file is None else hashlib.file_digest(file, "sha256").hexdigest()
-                if found != named.pop(inside, None):
-                    raise ArtifactError(f"{bundle}: is damaged: {printable(inside)}: make it again")
-            if named:
-                raise ArtifactError(
-                    f"{bundle}: lacks {printable(next(iter(named)))}: make it again"
-                )
-    except (OSError, tarfile.TarError, ValueError) as error:
+            _check_sums(bundle, archive, members, sums or b"")
+    except (OSError, tarfile.TarError) as error:
         raise UsageError(f"{bundle}: is no bundle: {error}") from error
     return folder
+
+
+def _check_sums(
+    bundle: Path, archive: tarfile.TarFile, members: Sequence[tarfile.TarInfo], sums: bytes
+) -> None:
+    """Raises ArtifactError where a file is missing, too many or changed."""
+    named = {}
+    for line in sums.decode("utf-8", "replace").splitlines():
+        found = _SUM.fullmatch(line)
+        if found is None:
+            raise ArtifactError(
+                f"{bundle}: {SUMS}: {printable(line)[:80]!r} is no sum: make it again"
+            )
+        named[found[2]] = found[1]
+    for member in members:
+        inside = member.name.partition("/")[2]
+        if inside in (SUMS, SUMS_SIGNATURE):
+            continue
+        file = archive.extractfile(member)
+        digest = None if file is None else hashlib.file_digest(file, "sha256").hexdigest()
+        if digest != named.pop(inside, None):
+            raise ArtifactError(f"{bundle}: is damaged: {printable(inside)}: make it again")
+    if named:
+        raise ArtifactError(f"{bundle}: lacks {printable(next(iter(named)))}: make it again")
 
 
 def _content(archive: tarfile.TarFile, name: str) -> bytes | None:
@@ -176,6 +198,12 @@ def _board(text: str) -> str:
     return text
 
 
+def _staging(text: str) -> str:
+    if not text or text[0] in "~-":
+        raise argparse.ArgumentTypeError(f"{text!r}: a folder of its home, or with all its path")
+    return text
+
+
 def _parser() -> argparse.ArgumentParser:
     parse = Parser(prog="python -m deploy push", description=__doc__)
     parse.add_argument("board", type=_board, metavar="USER@BOARD")
@@ -191,7 +219,7 @@ def _parser() -> argparse.ArgumentParser:
         "--ssh-option", action="append", default=[], metavar="NAME=VALUE", help="as ssh -o"
     )
     parse.add_argument(
-        "--staging", default=_STAGING, metavar="DIR",
+        "--staging", type=_staging, default=_STAGING, metavar="DIR",
         help=f"on the board, of its home; default: {_STAGING}",
     )  # fmt: skip
     parse.add_argument(

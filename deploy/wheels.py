@@ -51,20 +51,24 @@ class Wheel:
             return sum(one.file_size for one in archive.infolist())
 
 
-def collect(target: BoardTarget, python: str, epoch: int, folder: Path) -> list[Wheel]:
+def collect(
+    target: BoardTarget, python: str, epoch: int, sources: Path, folder: Path
+) -> list[Wheel]:
     """Builds and downloads into `folder`; by name.
 
     Args:
         target: of the board.
         python: its version, such as "3.11".
         epoch: seconds since 1970, the time of every file in our own wheel.
-        folder: empty.
+        sources: of our own wheel.
+        folder: to be made.
 
     Raises:
         UsageError: pip finds no wheel, or one that is not locked.
     """
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": str(epoch)}
-    _pip(["wheel", "--no-deps", "--wheel-dir", str(folder), str(ROOT)], environment)
+    # The build's own packages are locked too: pip takes them from this variable alone.
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": str(epoch), "PIP_CONSTRAINT": str(LOCK)}
+    _pip(["wheel", "--no-deps", "--wheel-dir", str(folder), str(sources)], environment)
     (own,) = folder.glob("*.whl")
     download = ["download", "--only-binary=:all:", "--implementation", "cp"]
     download += ["--python-version", python, "--constraint", str(LOCK), "--dest", str(folder)]

@@ -8,8 +8,9 @@ from edge_vessel.manifest import NONE
 
 # CUDA driver API, CUdevice_attribute.
 _MAJOR, _MINOR = 75, 76
-# OpenCL 3.0 API, cl.h: CL_DEVICE_TYPE_ALL and CL_DEVICE_NAME.
-_ALL_DEVICES, _DEVICE_NAME = 0xFFFFFFFF, 0x102B
+# OpenCL 3.0 API, cl.h: CL_DEVICE_TYPE_ALL, CL_DEVICE_NAME and CL_DRIVER_VERSION.
+_ALL_DEVICES, _DEVICE_NAME, _DRIVER_VERSION = 0xFFFFFFFF, 0x102B, 0x102D
+_NVIDIA = Path("/proc/driver/nvidia/version")
 _MOST_NAME = 256
 
 
@@ -75,30 +76,42 @@ def opencl_platforms() -> int:
 
 
 def device_name(accelerator: str) -> str:
-    """What the driver calls the first device of this kind; "unknown" where it does not say.
+    """What the driver calls the first device of this kind, and its own version.
+
+    "unknown" where it does not say.
 
     Args:
         accelerator: as a manifest names it, not "none".
     """
-    name = ctypes.create_string_buffer(_MOST_NAME)
     try:
-        if accelerator == "opencl":
-            _opencl_name(name)
-        else:
-            driver, device = ctypes.CDLL("libcuda.so.1"), ctypes.c_int()
-            driver.cuInit(0)
-            driver.cuDeviceGet(ctypes.byref(device), 0)
-            driver.cuDeviceGetName(name, _MOST_NAME - 1, device)
+        found = _opencl_words() if accelerator == "opencl" else _cuda_words()
     except (OSError, AttributeError):
         return "unknown"
-    return name.value.decode("utf-8", "replace").strip() or "unknown"
+    return ", driver ".join(one for one in found if one) or "unknown"
 
 
-def _opencl_name(name: "ctypes.Array[ctypes.c_char]") -> None:
+def _cuda_words() -> list[str]:
+    name, driver, device = ctypes.create_string_buffer(_MOST_NAME), ctypes.CDLL("libcuda.so.1"), 0
+    driver.cuInit(0)
+    driver.cuDeviceGetName(name, _MOST_NAME - 1, device)
+    version = _NVIDIA.read_text(errors="replace").partition("\n")[0] if _NVIDIA.exists() else ""
+    return [_text(name), version.partition("Module")[2].strip()]
+
+
+def _opencl_words() -> list[str]:
     loader = ctypes.CDLL("libOpenCL.so.1")
-    platform, device = ctypes.c_void_p(), ctypes.c_void_p()
+    platform, device, found = ctypes.c_void_p(), ctypes.c_void_p(), []
     loader.clGetPlatformIDs(1, ctypes.byref(platform), None)
-    kinds = ctypes.c_uint64(_ALL_DEVICES)
-    if loader.clGetDeviceIDs(platform, kinds, 1, ctypes.byref(device), None) == 0:
-        size = ctypes.c_size_t(_MOST_NAME - 1)
-        loader.clGetDeviceInfo(device, ctypes.c_uint(_DEVICE_NAME), size, name, None)
+    if loader.clGetDeviceIDs(
+        platform, ctypes.c_uint64(_ALL_DEVICES), 1, ctypes.byref(device), None
+    ):
+        return []
+    for which in (_DEVICE_NAME, _DRIVER_VERSION):
+        said, size = ctypes.create_string_buffer(_MOST_NAME), ctypes.c_size_t(_MOST_NAME - 1)
+        loader.clGetDeviceInfo(device, ctypes.c_uint(which), size, said, None)
+        found.append(_text(said))
+    return found
+
+
+def _text(said: "ctypes.Array[ctypes.c_char]") -> str:
+    return said.value.decode("utf-8", "replace").strip()

@@ -48,6 +48,9 @@ def guarded(command: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         return _INTERRUPTED
     except OSError as error:
+        if error.filename is not None:  # not stdout's: what a file's own reader should have said
+            say_error(f"{error.filename}: {error.strerror}")
+            return DeviceError.exit_code
         # The interpreter flushes stdout once more at its exit, and must not complain again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):

@@ -52,6 +52,7 @@ def _run(options: argparse.Namespace) -> int:
         raise UsageError("--biomarkers go into the JSON lines: name a file with --jsonl")
     source = _source(options)
     output = _output(options, source)
+    _check_files(options, source)
     # Before the model, which takes seconds to load.
     with contextlib.closing(meters.find(options.meter)) as meter:
         return _run_measured(options, source, output, meter)
@@ -130,6 +131,20 @@ def _output(options: argparse.Namespace, source: Source) -> Path | None:
     elsewhere = options.jsonl or options.show or options.serve
     files = isinstance(source, ImageFiles | VideoFile)
     return DEFAULT_OUTPUT if files and not elsewhere else None
+
+
+def _check_files(options: argparse.Namespace, source: Source) -> None:
+    """Raises UsageError where lines or metrics would be written into a photograph or each other."""
+    paths = source.paths if isinstance(source, ImageFiles) else []
+    taken = {path.resolve() for path in [*paths, Path(options.input or "")]}
+    for flag in ("jsonl", "metrics"):
+        name = getattr(options, flag)
+        if name is None or name == "-":
+            continue
+        file = Path(name).resolve()
+        if file in taken:
+            raise UsageError(f"--{flag} {name}: is read or written already: name another file")
+        taken.add(file)
 
 
 def _draws_landmarks(options: argparse.Namespace, output: Path | None) -> bool:

@@ -4,7 +4,7 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import metadata
@@ -18,7 +18,7 @@ from bench.cores import choose_cores
 from bench.input_image import InputImage
 from bench.peers import networks, table
 from bench.peers.document import SCHEMA_VERSION, EngineRow, LeftOut, PeersRun, write
-from bench.peers.engines import PEERS
+from bench.peers.engines import PEERS, Form
 from bench.peers.networks import Networks
 from bench.peers.worker import PeerWorker, Task
 from bench.progress import shown
@@ -27,9 +27,10 @@ from bench.subject import Subject
 from edge_vessel import models, signing
 from edge_vessel.artifact import Artifact, open_artifact
 from edge_vessel.board import read_board
-from edge_vessel.command_line import Parser, add_trust_flags, path, whole_number
+from edge_vessel.command_line import Parser, add_trust_flags, path, printable, whole_number
 from edge_vessel.engines.cores import available
 from edge_vessel.errors import EdgeVesselError, UsageError
+from edge_vessel.json_reader import MAX_TEXT
 from edge_vessel.selftest import COARSE_TOLERANCE, TOLERANCE
 
 _TURN_MS = 100.0  # of inferences timed together, so that the clock's own cost is none
@@ -43,8 +44,8 @@ class _Entry:
 
     task: Task
     name: str
-    version: str
     precision: str
+    version: str = ""
     map: NDArray[np.float32] | None = None
     load_ms: float = 0.0
     peak_rss_mb: float = 0.0
@@ -71,11 +72,12 @@ def peers(arguments: list[str]) -> int:
         folder = Path(temporary)
         np.save(folder / "pixels.npy", image.pixels)
         height, width = image.pixels.shape[:2]
-        whole = networks.complete(given, (height, width), folder)
+        wanted = {PEERS[name].form for name in options.engines}
+        whole, faults = networks.complete(given, wanted, (height, width), folder)
         entries = [_own(options, one, cores, folder) for one in artifacts]
-        rivals, left_out = _rivals(options, whole, cores, folder)
+        rivals, left_out = _rivals(options, whole, faults, cores, folder)
         times_ms, repetitions, failed = _measure(options, entries, rivals)
-    after = read_board()
+    after, starts = read_board(), min(options.starts, options.rounds)
     run = PeersRun(
         SCHEMA_VERSION,
         "peers",
@@ -88,9 +90,9 @@ def peers(arguments: list[str]) -> int:
         options.threads,
         cores,
         options.rounds,
-        options.starts,
+        starts,
         repetitions,
-        tuple(_rows(entries + rivals, times_ms)),
+        tuple(_rows(entries + rivals, times_ms, starts)),
         (*left_out, *failed),
         samples=None,
     )
@@ -137,30 +139,39 @@ def _own(
         str(folder / "pixels.npy"),
         str(folder / f"{manifest.name}.map.npy"),
     )
-    version = f"{manifest.engine.name} {manifest.engine.version}"
-    return _Entry(task, f"edge_vessel {manifest.name}", version, manifest.model.precision)
+    return _Entry(task, f"edge_vessel {manifest.name}", manifest.model.precision)
 
 
 def _rivals(
-    options: argparse.Namespace, whole: Networks, cores: tuple[int, ...], folder: Path
+    options: argparse.Namespace,
+    whole: Networks,
+    faults: Mapping[Form, UsageError],
+    cores: tuple[int, ...],
+    folder: Path,
 ) -> tuple[list[_Entry], list[LeftOut]]:
     """Those that can be tried, and why the others cannot."""
     found, left_out = [], []
     for name in options.engines:
         peer = PEERS[name]
         try:
-            version = metadata.version(peer.package)
+            metadata.version(peer.package)
+            if peer.form in faults:
+                raise faults[peer.form]
             network = str(whole.of(peer.form).resolve())
         except metadata.PackageNotFoundError:
             left_out.append(LeftOut(name, f"not installed: pip install {peer.package}"))
             continue
         except UsageError as error:
-            left_out.append(LeftOut(name, str(error)))
+            left_out.append(_left_out(name, error))
             continue
         pixels, output = folder / "pixels.npy", folder / f"{name}.npy"
         task = Task(name, network, (), False, options.threads, cores, str(pixels), str(output))
-        found.append(_Entry(task, name, version, "fp32"))
+        found.append(_Entry(task, name, "fp32"))
     return found, left_out
+
+
+def _left_out(name: str, error: EdgeVesselError) -> LeftOut:
+    return LeftOut(name, printable(str(error))[:MAX_TEXT])
 
 
 def _measure(
@@ -186,11 +197,12 @@ def _measure(
                 except EdgeVesselError as error:
                     if one in entries or times_ms:
                         raise
-                    failed.append(LeftOut(one.name, str(error)))
+                    failed.append(_left_out(one.name, error))
                     rivals.remove(one)
                     continue
                 workers[one.name] = worker
                 one.load_ms = one.load_ms or worker.load_ms
+                one.version = worker.version
             if not rivals:
                 why = "; ".join(f"{one.engine}: {one.reason}" for one in failed)
                 raise UsageError(f"no other engine can be measured: {why or 'see --engines'}")
@@ -221,12 +233,14 @@ def _same(one: _Entry, worker: PeerWorker, ours: _Entry) -> None:
         )
 
 
-def _rows(entries: Sequence[_Entry], times_ms: Sequence[list[float]]) -> Iterator[EngineRow]:
+def _rows(
+    entries: Sequence[_Entry], times_ms: Sequence[list[float]], starts: int
+) -> Iterator[EngineRow]:
     ours = entries[0]
     for one, found in zip(entries, times_ms, strict=True):
         ratio: Ratio | None = None
         if one is not ours and len(found) >= LEAST_RUNS:
-            ratio = paired(times_ms[0], found)
+            ratio = paired(times_ms[0], found, starts)
         apart = np.abs(np.asarray(one.map) - np.asarray(ours.map))
         yield EngineRow(
             one.name,

@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -56,31 +56,48 @@ def check(given: Networks) -> None:
             raise UsageError(f"{file}: no such file")
 
 
-def complete(given: Networks, size: tuple[int, int], folder: Path) -> Networks:
-    """Makes what can be made: ONNX of a checkpoint, ncnn's of ONNX.
+def complete(
+    given: Networks, wanted: Collection[Form], size: tuple[int, int], folder: Path
+) -> tuple[Networks, dict[Form, UsageError]]:
+    """Makes what can be made: ONNX of a checkpoint, ncnn's of ONNX; and why it could not.
 
     Args:
         given: checked.
+        wanted: forms that somebody takes.
         size: (height, width) of the input.
         folder: for what is made.
-
-    Raises:
-        UsageError: a conversion failed.
     """
-    height, width = size
-    if given.onnx is None and given.checkpoint is not None:
-        made = folder / _ONNX
-        export = [sys.executable, "-W", "ignore", "-m", "compile.export", str(given.checkpoint)]
-        _call([*export, "-o", str(made), "--size", f"{height}x{width}"], folder=None)
-        given = replace(given, onnx=made)
+    faults: dict[Form, UsageError] = {}
+    steps: dict[Form, Callable[[Networks, tuple[int, int], Path], Networks]]
+    steps = {"onnx": _export, "ncnn": _pnnx}
+    for form, make in steps.items():
+        # ncnn's is made of the ONNX one.
+        if getattr(given, form) is None and (form in wanted or "ncnn" in wanted):
+            try:
+                given = make(given, size, folder)
+            except UsageError as error:
+                faults[form] = error
+    return given, faults
+
+
+def _export(given: Networks, size: tuple[int, int], folder: Path) -> Networks:
+    if given.checkpoint is None:
+        return given
+    made = folder / _ONNX
+    export = [sys.executable, "-W", "ignore", "-m", "compile.export", str(given.checkpoint)]
+    _call([*export, "-o", str(made), "--size", f"{size[0]}x{size[1]}"], folder=None)
+    return replace(given, onnx=made)
+
+
+def _pnnx(given: Networks, size: tuple[int, int], folder: Path) -> Networks:
     pnnx = shutil.which("pnnx") or shutil.which("pnnx", path=sysconfig.get_path("scripts"))
-    if given.ncnn is None and given.onnx is not None and pnnx is not None:
-        # It writes beside what it reads, and stores weights in 16 bits unless told otherwise.
-        source = folder / "pnnx.onnx"
-        shutil.copyfile(given.onnx, source)
-        _call([pnnx, source.name, f"inputshape=[1,3,{height},{width}]", "fp16=0"], folder)
-        given = replace(given, ncnn=folder / "pnnx.ncnn.param")
-    return given
+    if given.onnx is None or pnnx is None:
+        return given
+    # It writes beside what it reads, and stores weights in 16 bits unless told otherwise.
+    source = folder / "pnnx.onnx"
+    shutil.copyfile(given.onnx, source)
+    _call([pnnx, source.name, f"inputshape=[1,3,{size[0]},{size[1]}]", "fp16=0"], folder)
+    return replace(given, ncnn=folder / "pnnx.ncnn.param")
 
 
 def _call(command: Sequence[str], folder: Path | None) -> None:

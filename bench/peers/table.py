@@ -5,7 +5,7 @@ from bench.peers.document import PeersRun
 from bench.section import Section
 
 _HEADER = (
-    "engine", "version", "precision", "p50 ms", "p90 ms", "ours/its (95 % interval)",
+    "engine", "version", "precision", "p50 ms", "p90 of rounds", "ours/its (95 % interval)",
     "differs by up to", "load ms", "memory MB",
 )  # fmt: skip
 

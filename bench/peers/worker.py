@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from bench.child import PATIENCE_S, Answers, Child, peak_rss_mb, serve
 from edge_vessel.errors import EdgeVesselError, UsageError
 
 _WARM_UP = 3
+
+Run = Callable[[], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,8 @@ class PeerWorker:
     def __init__(self, task: Task, name: str) -> None:
         self._child = Child("bench.peers.worker", task, name)
         try:
-            self.load_ms = float(self._child.answer(PATIENCE_S)["load_ms"])
+            loaded = self._child.answer(PATIENCE_S)
+            self.load_ms, self.version = float(loaded["load_ms"]), str(loaded["version"])
             self.map: NDArray[np.float32] = np.load(task.output, allow_pickle=False)
         except BaseException:
             self.stop()
@@ -80,14 +84,15 @@ def main(arguments: Sequence[str]) -> int:
 def _work(task: Task, answers: Answers) -> None:
     pixels = np.load(task.pixels, allow_pickle=False)
     started = time.perf_counter()
-    run = _own(task, pixels) if task.engine is None else _peer(task.engine, task, pixels)
+    own = task.engine is None
+    run, version = _own(task, pixels) if own else _peer(task, pixels)
     load_ms = 1e3 * (time.perf_counter() - started)
     for _ in range(_WARM_UP):
         found = run()
     if found.size != pixels.shape[0] * pixels.shape[1]:
         raise UsageError(f"gives {found.shape}, not a map of {pixels.shape[:2]}")
     np.save(task.output, np.asarray(found, np.float32).reshape(pixels.shape[:2]))
-    answers.say(load_ms=load_ms)
+    answers.say(load_ms=load_ms, version=version)
     for line in sys.stdin:
         wanted = json.loads(line)
         if wanted is None:
@@ -99,7 +104,7 @@ def _work(task: Task, answers: Answers) -> None:
     answers.say(peak_rss_mb=peak_rss_mb())
 
 
-def _own(task: Task, pixels: NDArray[np.uint8]) -> Callable[[], NDArray[np.float32]]:
+def _own(task: Task, pixels: NDArray[np.uint8]) -> tuple[Run, str]:
     from edge_vessel import engines, signing
     from edge_vessel.artifact import open_artifact
 
@@ -107,20 +112,22 @@ def _own(task: Task, pixels: NDArray[np.uint8]) -> Callable[[], NDArray[np.float
     engine = engines.create(
         open_artifact(Path(task.network), keys, task.allow_unsigned), task.threads
     )
-    return lambda: engine.run(pixels)
+    return lambda: engine.run(pixels), f"{engine.name} {engine.version}"
 
 
-def _peer(name: str, task: Task, pixels: NDArray[np.uint8]) -> Callable[[], NDArray[np.float32]]:
+def _peer(task: Task, pixels: NDArray[np.uint8]) -> tuple[Run, str]:
     from bench.peers.engines import PEERS
     from edge_vessel.preprocessing import normalise
 
+    peer = PEERS[str(task.engine)]
     try:
-        return PEERS[name].start(Path(task.network), task.threads, normalise(pixels)[None])
+        run = peer.start(Path(task.network), task.threads, normalise(pixels)[None])
     except EdgeVesselError:
         raise
     except Exception as error:  # the engines' exceptions share no base
         line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UsageError(f"{name} cannot load {Path(task.network).name}: {line}") from error
+        raise UsageError(f"{task.engine} cannot load {Path(task.network).name}: {line}") from error
+    return run, metadata.version(peer.package)
 
 
 if __name__ == "__main__":

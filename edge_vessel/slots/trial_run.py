@@ -38,7 +38,14 @@ def prove(folder: Path, trust_flags: Sequence[str], limits: SelfTestLimits) -> s
         ArtifactError, DeviceError, UsageError: as the child says, each for its own fault.
         ArtifactError: the child was ended by a limit, or crashed.
     """
-    verify = [sys.executable, "-m", "edge_vessel.artifact", "verify", str(folder), "--json"]
+    verify = [
+        sys.executable,
+        "-m",
+        "edge_vessel.artifact",
+        "verify",
+        str(folder.absolute()),
+        "--json",
+    ]
     with subprocess.Popen(
         [*verify, *trust_flags], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as child:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import jsonschema
+import onnxruntime
 import pytest
 from artifact_folders import ROOT, model, python, write
 
@@ -46,6 +47,8 @@ def test_every_engine_computes_the_same_and_is_timed(tiny: Path) -> None:
     )
     ours, *theirs = run.engines
     assert (ours.engine, ours.ratio) == ("edge_vessel tiny-16", None)
+    assert ours.version == f"onnx {onnxruntime.__version__}", "what ran, not what was built for"
+    assert run.starts == 2
     assert [one.engine for one in theirs] == ENGINES
     for one in theirs:
         assert one.largest_difference < 1e-5

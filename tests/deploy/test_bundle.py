@@ -2,18 +2,16 @@
 
 import hashlib
 import json
-import os
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
-from artifact_folders import python
-from needs import unavailable
+from artifact_folders import files, manifest, python
 from worlds import bundle, in_a_world, unpack
 
 from deploy.targets import TARGETS
+from edge_vessel import artifact as artifact_module
 from edge_vessel import signing
 from edge_vessel.artifact import open_artifact
 from edge_vessel.errors import UsageError
@@ -56,38 +54,46 @@ def test_a_bundle_for_a_board_holds_its_wheels_and_is_refused_here(
     folder = unpack(bundle(tmp_path / "b.tar", artifact, keys, "rk3399"), tmp_path / "unpacked")
     for wheel in (folder / "wheels").glob("*.whl"):
         assert wheel.name.endswith(("-any.whl", "aarch64.whl")), wheel.name
-    if os.geteuid():
-        unavailable("install.sh takes root")
-    done = subprocess.run(
-        [folder / "install.sh", "--no-service"], capture_output=True, text=True, check=False
-    )
+    done = in_a_world(tmp_path, f"{folder}/install.sh --no-service")
     assert done.returncode == 4
     assert re.fullmatch(r"error: the bundle is for aarch64, this board is x86_64.*\n", done.stderr)
 
 
-def test_installed_upgraded_used_and_removed(made: Path, samples: Path, tmp_path: Path) -> None:
-    folder = unpack(made, tmp_path / "unpacked")
+def test_installed_upgraded_used_and_removed(
+    made: Path, keys: tuple[Path, Path], samples: Path, tmp_path: Path
+) -> None:
+    newer = artifact_module.write(
+        tmp_path / "newer", manifest(version=2), files(), signing.load_private_key(keys[0])
+    )
+    second = bundle(tmp_path / "second.tar", newer, keys, "x86_64")
+    first, second = unpack(made, tmp_path / "one"), unpack(second, tmp_path / "two")
     photograph = samples / "chase_db1_07L.jpg"
     command = (
-        f"cd /tmp && {folder}/install.sh --no-service && {folder}/install.sh --no-service && "
-        "readlink /opt/edge-vessel/current && "
-        f"edge-vessel run --slots /var/lib/edge-vessel/slots --input {photograph} "
-        "--jsonl - --output /opt/maps && edge-vessel slots status --json && "
+        f"cd /tmp && {first}/install.sh --no-service && edge-vessel slots confirm >/dev/null && "
+        f"{second}/install.sh --no-service && {second}/install.sh --no-service && "
+        "ls /opt/edge-vessel/releases | wc -l && "
+        f"edge-vessel run --slots --input {photograph} --jsonl - --output /opt/maps && "
+        "edge-vessel slots status && "
         "edge-vessel-bench latency --runs 1 --warmup 0 --force m2unet-fundus-544 && "
-        "ls -l /etc/edge-vessel/trusted.d && id edge-vessel && "
-        f"{folder}/install.sh --uninstall && ls /opt /var/lib && "
-        "ls /etc/edge-vessel /usr/local/bin/edge-vessel; id edge-vessel"
+        "ls /opt/edge-vessel/current/share/artifacts /etc/edge-vessel/trusted.d && "
+        "id edge-vessel && "
+        "touch /usr/local/bin/edge-vessel.mine && "
+        f"{first}/install.sh --uninstall && ls /opt /var/lib && "
+        "ls /etc/edge-vessel /usr/local/bin/edge-vessel; id edge-vessel; "
+        "ls /usr/local/bin/edge-vessel.mine"
     )
     done = in_a_world(tmp_path, command)
     told = done.stdout
-    assert told.count("installed 0.1.0 for x86_64; runs tiny-16") == 2, told + done.stderr
-    assert told.count("installing into") == 1, "the second time there was nothing to install"
-    assert '"type": "frame"' in told or '"type":"frame"' in told, told + done.stderr
-    assert "tiny-16" in told
+    assert told.count("for x86_64; runs tiny-16") == 3, told + done.stderr
+    assert told.count("installing into") == 2, "the third time there was nothing to install"
+    assert "\n2\n" in told, "the release before is there to go back to"
+    assert re.search(r'"type": ?"frame"', told), told + done.stderr
+    assert "tiny-16 version 2, on trial" in told
     assert "m2unet-fundus-544 fp32" in told
-    assert "maker.pub.pem" in told
+    key = signing.fingerprint(signing.load_public_key(keys[1]))
+    assert f"{key}.pem" in told
     assert "(edge-vessel)" in told
-    assert told.rstrip().endswith("/opt:\nmaps\n\n/var/lib:"), told
+    assert told.rstrip().endswith("/opt:\nmaps\n\n/var/lib:\n/usr/local/bin/edge-vessel.mine"), told
     assert "no such user" in done.stderr
     assert done.stderr.count("No such file or directory") == 2, done.stderr
 
@@ -102,6 +108,15 @@ def test_installed_upgraded_used_and_removed(made: Path, samples: Path, tmp_path
             "is damaged: wheels/rich-",
         ),
         ("rm {folder}/SHA256SUMS", "1g", 4, "is no whole bundle"),
+        ("touch {folder}/wheels/edge_vessel-99-py3-none-any.whl", "1g", 4, "is not of this bundle"),
+        (
+            "exec 8>/run/edge-vessel-install.lock; flock 8",
+            "1g",
+            3,
+            "another installation is at work",
+        ),
+        ("touch /usr/local/bin/edge-vessel", "1g", 3, "edge-vessel: is not ours: move it away"),
+        ("set -- --uninstall", "1g", 2, "nothing is installed here"),
         ("true", "40m", 3, "MB are needed, 40 are free: make room"),
         ("set -- --service", "1g", 2, "--service: unknown"),
         ("set --", "1g", 3, "systemd does not run here: install without the service"),
@@ -151,12 +166,15 @@ def test_what_a_board_can_run(target: str, needed: Target, says: str | None) -> 
         (("--target", "rpi4", "--artifact", "none"), 2, "none"),
         (("--target", "rpi4", "--key", "none.key"), 2, "none.key"),
         (("--target", "rpi4", "--trust", "README.md"), 2, "README.md"),
-        (("--target", "rpi4", "-o", "none/b.tar"), 3, "none/b.tar: cannot be written"),
+        (("--target", "rpi4", "-o", "none/b.tar"), 2, "none: no such folder"),
+        (("--target", "rpi4", "-o", "/dev/null"), 2, "/dev/null: is no regular file"),
+        (("--target", "rpi4", "-o", "{key}", "--key", "{key}"), 2, "maker.key: is a key"),
     ],
 )
 def test_wrong_calls_are_one_line(
-    tmp_path: Path, more: tuple[str, ...], code: int, says: str
+    tmp_path: Path, keys: tuple[Path, Path], more: tuple[str, ...], code: int, says: str
 ) -> None:
+    more = tuple(one.format(key=keys[0]) for one in more)
     done = python("-m", "deploy", "bundle", "-o", tmp_path / "b.tar", *more)
     assert done.returncode == code, done.stderr
     assert says in done.stderr.splitlines()[-1]

@@ -1,5 +1,6 @@
 """A bundle goes over a real sshd on loopback into a world of its own, and is installed there."""
 
+import hashlib
 import os
 import shutil
 import signal
@@ -43,7 +44,7 @@ class Remote:
 
     def push(self, made: Path, *more: str | Path) -> subprocess.CompletedProcess[str]:
         return python(
-            "-m", "deploy", "push", "root@127.0.0.1", "--bundle", made, "--port", str(self.port),
+            "-m", "deploy", "push", "root@127.0.0.1", f"--bundle={made}", "--port", str(self.port),
             "--identity", self.folder / "user", "--staging", self.staging,
             "--ssh-option", f"UserKnownHostsFile={self.folder}/known",
             "--install-flag=--no-service", *more,
@@ -94,11 +95,13 @@ def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remote]:
 def test_pushed_broken_off_gone_on_and_a_bad_one_changes_nothing(
     remote: Remote, made: Path, keys: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    # What a push that broke off has left: half of the file.
-    half = tmp_path / "half.tar"
+    # What a push that broke off has left: half of the file, under its hash.
+    digest, half = hashlib.sha256(made.read_bytes()).hexdigest(), tmp_path / "half.tar"
     half.write_bytes(made.read_bytes()[: made.stat().st_size // 2])
-    remote.run(f"mkdir -p /opt/staging; cp {half} /opt/staging/{made.name}")
-    done = remote.push(made, "--trusted-key", keys[1])
+    remote.run(f"mkdir -p /opt/staging; cp {half} /opt/staging/{digest[:32]}.tar")
+    odd = tmp_path / "-a b:c $(touch x).tar"
+    odd.symlink_to(made)
+    done = remote.push(odd, "--trusted-key", keys[1])
     assert done.returncode == 0, done.stderr
     assert "installed 0.1.0 for x86_64; runs tiny-16" in done.stdout
     status = remote.run(
@@ -120,6 +123,8 @@ def test_pushed_broken_off_gone_on_and_a_bad_one_changes_nothing(
     assert "self-test" in done.stderr
     after = remote.run("readlink /opt/edge-vessel/current; edge-vessel slots status")
     assert after.splitlines()[0] == status.splitlines()[-1], "the release before runs"
+    done = remote.push(made, "--trusted-key", keys[1])
+    assert done.returncode == 0, "what failed stands in nobody's way"
 
 
 @pytest.mark.parametrize(
@@ -159,7 +164,8 @@ def test_a_changed_bundle_is_not_sent(made: Path, keys: tuple[Path, Path], tmp_p
     for file, code, says in (
         (changed, 4, "is damaged: "),
         (cut, 2, "is no bundle: unexpected end"),
-        (none, 2, "none.tar"),
+        (none, 2, "none.tar: no such file"),
+        (tmp_path, 2, "no such file"),
     ):
         done = python(
             "-m", "deploy", "push", "root@127.0.0.1", "--bundle", file, "--trusted-key", keys[1]

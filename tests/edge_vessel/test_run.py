@@ -456,3 +456,22 @@ def test_the_bundled_artifact_is_pinned_and_passes_its_self_test():
     assert json.loads(done.stdout)["trust"] == "pinned"
     for name in models.PINNED:
         assert artifact.open_artifact(models.resolve(Path(name)), ()).trust == "pinned"
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (("--jsonl", "{photo}"), "is read or written already"),
+        (("--metrics", "{photo}"), "is read or written already"),
+        (("--jsonl", "{folder}/x", "--metrics", "{folder}/x"), "--metrics {folder}/x: is read or"),
+    ],
+)
+def test_a_photograph_is_never_written_into(tmp_path: Path, more: tuple[str, ...], says: str):
+    photo = tmp_path / "eye.jpg"
+    content = (ROOT / "samples" / "chase_db1_07L.jpg").read_bytes()
+    photo.write_bytes(content)
+    named = {"photo": photo, "folder": tmp_path}
+    done = python("-m", "edge_vessel.run", "--input", photo, *(one.format(**named) for one in more))
+    assert done.returncode == 2
+    assert says.format(**named) in done.stderr
+    assert photo.read_bytes() == content
