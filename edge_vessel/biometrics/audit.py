@@ -67,16 +67,16 @@ class Audit:
         returns where the old one is.
 
         Raises:
-            DeviceError: there is no file, or it cannot be moved.
+            DeviceError: the file cannot be moved.
         """
-        aside = self.path.with_name(f"audit-{utc_now().replace(':', '')}.jsonl")
         with self._store.transaction() as connection:
-            if os.path.lexists(aside):
-                raise DeviceError(f"{aside}: exists; try again in a second")
+            aside = self.path.with_name(f"audit-to-{self.head(connection).seq}.jsonl")
             try:
-                self.path.rename(aside)
-            except FileNotFoundError:
-                aside = self.path  # taken away as a whole: there is nothing to keep
+                # Nothing is kept of a file that was taken away, or whose restart was cut short.
+                if self.path.exists() and self.path.stat().st_size > 0:
+                    if os.path.lexists(aside):
+                        raise DeviceError(f"{aside}: exists; move it away")
+                    self.path.rename(aside)
             except OSError as error:
                 raise DeviceError(f"{self.path}: cannot be moved: {error.strerror}") from error
             connection.execute(

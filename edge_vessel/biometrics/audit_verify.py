@@ -1,5 +1,6 @@
 """Is the audit file what the store wrote, and if not, which line is not?"""
 
+import itertools
 from dataclasses import dataclass
 from typing import Literal
 
@@ -56,22 +57,24 @@ def _faults(encoded: list[bytes], head: Head, key: bytes) -> list[Fault]:
     present = {line.seq for line in lines if line is not None}
     highest = seq = head.base_seq
     before: str | None = head.base_hash
+    finding: Finding | None
     for bytes_of_line, line in zip(encoded, lines, strict=True):
-        if line is None:
-            seq += 1
-            while seq in present:  # a line that was added takes no other's number
-                seq += 1
-            present.add(seq)
-            changed: Finding = "changed" if bytes_of_line.endswith(b"\n") else "cut"
-            faults.append(Fault(changed if seq <= head.seq else "added", seq))
+        if line is not None:
+            place, finding = line.seq, _finding(line, bytes_of_line, seq, highest, before, head)
         else:
-            finding = _finding(line, bytes_of_line, seq, highest, before, head)
-            if finding is not None:
-                faults.append(Fault(finding, line.seq))
-            seq = line.seq
+            # A changed line stands for the one that should be here, where that is nowhere else.
+            place = next(n for n in itertools.count(seq + 1) if n not in present)
+            present.add(place)
+            finding = "changed" if bytes_of_line.endswith(b"\n") else "cut"
+        if place > head.seq:
+            finding = "added"
+        if finding is not None:
+            faults.append(Fault(finding, place))
+        if finding == "added":
+            continue
+        seq, highest = place, max(highest, place)
         # A changed line's successor names the original, which is not there to be compared.
         before = None if line is None else hash_of(bytes_of_line)
-        highest = max(highest, seq)
     missing = sorted(set(range(head.base_seq + 1, head.seq + 1)) - present)
     last = max((each for each in present if each <= head.seq), default=head.base_seq)
     return faults + [Fault("cut" if each > last else "missing", each) for each in missing]
@@ -81,8 +84,6 @@ def _finding(
     line: Line, encoded: bytes, seq: int, highest: int, before: str | None, head: Head
 ) -> Finding | None:
     """What is wrong with the place of a line that the store's key did write."""
-    if line.seq > head.seq:
-        return "added"
     if line.seq <= highest:
         return "reordered"
     follows = line.seq != seq + 1 or before in (None, line.previous)
