@@ -115,15 +115,18 @@ class Database:
             DeviceError: another process is reading old pages, or the disk is full; it stays due.
         """
         self._purge_due = False
-        with self._turn, told(self.path):
-            self._connection.execute("VACUUM")
-            busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-            if busy:
-                raise DeviceError(
-                    f"{self.path}: the change is made, but another process still reads old pages; "
-                    "end it and open the store again (store status) to remove them"
-                )
-            self._connection.execute("UPDATE store SET purge_due = 0")
+        try:
+            with self._turn, told(self.path):
+                self._connection.execute("VACUUM")
+                busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+                if busy:
+                    raise DeviceError(f"{self.path}: another process still reads old pages; end it")
+                self._connection.execute("UPDATE store SET purge_due = 0")
+        except DeviceError as error:
+            raise DeviceError(
+                f"{error}. The change is made, its old pages are not removed yet: store status "
+                "does it"
+            ) from error
 
     def close(self) -> None:
         with self._turn, told(self.path):

@@ -7,8 +7,12 @@ import platform
 
 from edge_vessel.errors import DeviceError, UsageError
 
-# keyctl(2): its number on each architecture (the kernel's unistd.h of each).
-_KEYCTL = {"x86_64": 250, "aarch64": 219, "riscv64": 219, "armv7l": 311, "armv6l": 311, "i686": 288}
+# keyctl(2): its number for processes of 64 and of 32 bits, which one kernel may run side by side
+# (the kernel's system call tables).
+_KEYCTL = {
+    64: {"x86_64": 250, "aarch64": 219, "riscv64": 219},
+    32: {"x86_64": 288, "i686": 288, "aarch64": 311, "armv7l": 311, "armv6l": 311},
+}
 # The kernel's include/uapi/linux/keyctl.h.
 _SEARCH, _READ = 10, 11
 _PROCESS, _SESSION, _USER = -2, -3, -4
@@ -48,7 +52,7 @@ def read(name: str) -> bytes:
 
 
 def _keyctl(operation: int, *arguments: int | bytes | ctypes.Array[ctypes.c_char]) -> int:
-    number = _KEYCTL.get(platform.machine())
+    number = _KEYCTL[8 * ctypes.sizeof(ctypes.c_void_p)].get(platform.machine())
     if number is None:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
     call = ctypes.CDLL(None, use_errno=True).syscall

@@ -16,7 +16,7 @@ from edge_vessel.biometrics.database_faults import damaged
 from edge_vessel.biometrics.enrolment import Enrolment, StoredTemplate, check_subject
 from edge_vessel.biometrics.keys import KEY_BYTES, StoreKey
 from edge_vessel.biometrics.receipt import Receipt, utc_now
-from edge_vessel.biometrics.schema import migrate
+from edge_vessel.biometrics.schema import SCHEMA_VERSION, migrate
 from edge_vessel.biometrics.sealing import BrokenSealError, Sealer
 from edge_vessel.errors import DeviceError, UsageError
 
@@ -69,8 +69,10 @@ class Store:
                 self._create(key, create)
             self._opened = self._unlock(key)
             self.database.use_wal()
-            with self.transaction() as connection:
-                migrate(connection)
+            if self.database.schema_version < SCHEMA_VERSION:
+                with self.transaction() as connection:
+                    migrate(connection)
+            with self.transaction("DEFERRED") as connection:
                 purge_due = connection.execute("SELECT purge_due FROM store").fetchone()[0]
             if purge_due:
                 self.database.purge()
@@ -150,7 +152,8 @@ class Store:
 
         Raises:
             UsageError: there is nothing of that subject or id.
-            DeviceError: as `transaction`; or removed, but a copy could not be yet (the line says).
+            DeviceError: as `transaction`; or it is removed, but a copy could not be yet: the line
+                says so, and there is no receipt.
         """
         with self.transaction() as connection:
             rows = connection.execute(

@@ -1,5 +1,8 @@
 """Whatever is done to the audit file is found and named; what a power cut does is repaired."""
 
+import os
+import resource
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -214,3 +217,23 @@ def test_a_file_that_cannot_be_written(audit):
     with pytest.raises(DeviceError, match=r"audit.jsonl: cannot be read: Is a directory"):
         audit.snapshot()
     assert list(audit.path.iterdir()) == []
+
+
+def test_a_full_disk_leaves_a_line_that_is_repaired(audit):
+    """RLIMIT_FSIZE cuts the line short in a process of its own."""
+    limit = audit.path.stat().st_size + 40
+    folder = audit.path.parent
+    if (child := os.fork()) == 0:
+        try:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            with Store(folder, KEY) as store, store.transaction("DEFERRED"):
+                resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+                Audit(store).append("stopped", "ok")
+        except DeviceError as error:
+            os._exit(0 if "the disk is full" in str(error) else 2)
+        finally:
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert checked(audit) == Verification(LINES, (), 0, True)
+    audit.append("started", "ok")
+    assert checked(audit) == Verification(LINES + 2, ())

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from edge_vessel.biometrics import keyring, keys
+from edge_vessel.biometrics import keys
 from edge_vessel.errors import DeviceError, UsageError
 
-_ADD_KEY = {"x86_64": 248, "aarch64": 217, "riscv64": 217, "armv7l": 309, "armv6l": 309}
+_ADD_KEY, _KEYCTL = {"x86_64": (248, 250), "aarch64": (217, 219)}.get(platform.machine(), (0, 0))
 _REVOKE = 3
 
 
@@ -91,14 +91,13 @@ def added() -> Iterator[tuple[str, bytes]]:
     """A key in the user's keyring, revoked afterwards: its name and secret."""
     call = ctypes.CDLL(None, use_errno=True).syscall
     name, secret = f"edge-vessel-test-{secrets.token_hex(4)}", secrets.token_hex(32).encode()
-    number = _ADD_KEY.get(platform.machine())
-    if number is None:
+    if not _ADD_KEY:
         pytest.skip("this architecture's add_key is not known here")
-    serial = call(number, b"user", name.encode(), secret, len(secret), ctypes.c_long(-4))
+    serial = call(_ADD_KEY, b"user", name.encode(), secret, len(secret), ctypes.c_long(-4))
     if serial < 0:
         pytest.skip(f"this kernel keeps no keys here: {os.strerror(ctypes.get_errno())}")
     yield name, secret
-    call(keyring._KEYCTL[platform.machine()], _REVOKE, serial)
+    call(_KEYCTL, _REVOKE, serial)
 
 
 def test_the_kernel_s_keyring(added):
