@@ -9,7 +9,7 @@ import stat
 import time
 from pathlib import Path
 
-from edge_vessel.errors import DeviceError
+from edge_vessel.errors import DeviceError, UsageError
 
 DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 # What a file system without O_TMPFILE, or a container without /proc, answers.
@@ -49,6 +49,30 @@ def write_file(path: Path, content: bytes, mode: int = 0o644) -> None:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def create_file(path: Path, content: bytes, mode: int) -> None:
+    """Writes and fsyncs a file that was not there, with exactly `mode`, whatever the umask.
+
+    Raises:
+        UsageError: it exists; it is left as it is.
+        DeviceError: the folder is missing or cannot be written, or the disk is full; nothing stays.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    except FileExistsError as error:
+        raise UsageError(f"{path}: exists and is never overwritten; choose another name") from error
+    except OSError as error:
+        raise DeviceError(f"{path}: cannot be written: {error.strerror}") from error
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, mode)
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise DeviceError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def _refuse_special(path: Path) -> None:

@@ -9,6 +9,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from edge_vessel.atomic import create_file
 from edge_vessel.bounded_read import read_regular
 from edge_vessel.errors import DeviceError, UsageError
 
@@ -47,9 +48,9 @@ def generate(path: Path) -> tuple[Path, Path]:
     public = key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    _create(private_path, private, 0o600)
+    create_file(private_path, private, 0o600)
     try:
-        _create(public_path, public, 0o644)
+        create_file(public_path, public, 0o644)
     except (UsageError, DeviceError):
         private_path.unlink()
         raise
@@ -130,21 +131,3 @@ def find_signer(
             continue
         return key
     return None
-
-
-def _create(path: Path, content: bytes, mode: int) -> None:
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    except FileExistsError as error:
-        raise UsageError(f"{path}: exists and is never overwritten; choose another name") from error
-    except OSError as error:
-        raise DeviceError(f"{path}: cannot be written: {error.strerror}") from error
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, mode)
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise DeviceError(f"{path}: cannot be written: {error.strerror}") from error
