@@ -1,0 +1,102 @@
+"""All pairs of captures compared: mated of one subject, non-mated of two."""
+
+import itertools
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from edge_vessel.biometrics.captures import Capture
+from edge_vessel.biometrics.error_rates import ErrorRates, Rate, error_rates
+from edge_vessel.biometrics.map_correlation import CorrelatedMap
+from edge_vessel.biometrics.matcher import THRESHOLD, Probe, information_bits
+from edge_vessel.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Of one method, over all pairs of captures.
+
+    compare_ms: median time of one comparison, both sides prepared where the method can.
+    rates: at the method's own threshold; where it has none, at the one of the equal error rate,
+        which this very data chose.
+    """
+
+    method: str
+    mated: tuple[float, ...]
+    non_mated: tuple[float, ...]
+    compare_ms: float
+    rates: ErrorRates
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """kind: "photographs", or "synthetic" where one photograph gave both sides of a mated pair.
+
+    failure_to_acquire: captures without a template, in all captures.
+    template_bytes, information_bits: medians over the templates.
+    """
+
+    kind: str
+    subjects: int
+    failure_to_acquire: Rate
+    template_bytes: float
+    information_bits: float
+    methods: tuple[Scores, ...]
+
+
+def evaluate(kind: str, captures: Sequence[Capture], pairs_done: Iterable[int]) -> Evaluation:
+    """Compares every capture with every later one, by points and by maps.
+
+    Args:
+        pairs_done: yields the captures' indices in order, and may show how far it is.
+
+    Raises:
+        UsageError: no mated or no non-mated pair is left among those with a template.
+    """
+    usable = [one for one in captures if one.template is not None and one.vessels is not None]
+    templates = [one.template for one in usable if one.template is not None]
+    maps = [CorrelatedMap(one.vessels) for one in usable if one.vessels is not None]
+    pairs = list(itertools.combinations(range(len(usable)), 2))
+    mated = [usable[i].subject == usable[j].subject for i, j in pairs]
+    if not any(mated) or all(mated):
+        raise UsageError(f"{kind}: no mated or no non-mated pair among {len(usable)} captures")
+    by_points: list[float] = []
+    by_maps: list[float] = []
+    points_ms, maps_ms = [], []
+    for index in pairs_done:
+        if index >= len(usable):
+            continue
+        probe = Probe(templates[index])
+        for other in range(index + 1, len(usable)):
+            started = time.perf_counter()
+            by_points.append(probe.compare(templates[other]).score)
+            between = time.perf_counter()
+            by_maps.append(maps[index].correlation(maps[other]))
+            maps_ms.append(1e3 * (time.perf_counter() - between))
+            points_ms.append(1e3 * (between - started))
+    return Evaluation(
+        kind=kind,
+        subjects=len({one.subject for one in captures}),
+        failure_to_acquire=Rate.of(len(captures) - len(usable), len(captures)),
+        template_bytes=median(one.size_bytes for one in templates),
+        information_bits=median(information_bits(one) for one in templates),
+        methods=(
+            _scores("points (log10 LR)", by_points, mated, median(points_ms), THRESHOLD),
+            _scores("map correlation", by_maps, mated, median(maps_ms), None),
+        ),
+    )
+
+
+def _scores(
+    method: str,
+    scores: Sequence[float],
+    mated: Sequence[bool],
+    compare_ms: float,
+    threshold: float | None,
+) -> Scores:
+    of_one = tuple(score for score, same in zip(scores, mated, strict=True) if same)
+    of_two = tuple(score for score, same in zip(scores, mated, strict=True) if not same)
+    if threshold is None:
+        threshold = error_rates(of_one, of_two, 0.0).eer_threshold
+    return Scores(method, of_one, of_two, compare_ms, error_rates(of_one, of_two, threshold))
