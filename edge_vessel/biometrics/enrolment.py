@@ -44,7 +44,7 @@ def enrol(captures: Sequence[Template]) -> Template:
                 f"capture {number} does not show the eye of the first (score {found.score:.1f}, "
                 f"{THRESHOLD:g} is needed): capture it again"
             )
-        merged = _joined(merged, _moved(capture, found.pose))
+        merged = _joined(merged, moved(capture, found.pose))
     samples = _kept(merged.samples, MAX_SAMPLES)
     landmarks = _kept(merged.landmarks, MAX_LANDMARKS)
     return Template(len(captures), merged.field, landmarks, samples)
@@ -83,7 +83,7 @@ def _with(
     return np.concatenate([counted, found[~same]])
 
 
-def _moved(template: Template, pose: Similarity) -> Template:
+def moved(template: Template, pose: Similarity) -> Template:
     """The template in other coordinates; points that leave [-1, 1) are dropped."""
     samples, landmarks = template.samples.copy(), template.landmarks.copy()
     turn = pose.rotation_rad
@@ -92,9 +92,9 @@ def _moved(template: Template, pose: Similarity) -> Template:
     landmarks["calibre"] = np.minimum(255, np.round(landmarks["calibre"] * pose.scale))
     kept = []
     for records in (samples, landmarks):
-        moved = pose.of(as_complex(positions(records)))
-        records["x"], records["y"] = quantised(moved.real), quantised(moved.imag)
-        kept.append(records[np.maximum(np.abs(moved.real), np.abs(moved.imag)) < 1])
+        places = pose.of(as_complex(positions(records)))
+        records["x"], records["y"] = quantised(places.real), quantised(places.imag)
+        kept.append(records[np.maximum(np.abs(places.real), np.abs(places.imag)) < 1])
     centres = (np.arange(GRID) + 0.5) * (2 / GRID) - 1
     back = pose.inverse.of((centres + 1j * centres[:, None]).astype(np.complex64))
     column, row = (np.floor((part + 1) * (GRID / 2)).astype(int) for part in (back.real, back.imag))
