@@ -1,10 +1,10 @@
 """`python -m bench matching FOLDER`: an eye against one and against thousands, on one core.
 
 The folder holds photographs of different eyes. The gallery holds their templates and synthetic
-ones: each quadrant of a synthetic eye is that of a random real one, turned at random. A probe is the
-template of a real eye with a tenth of its points left out, turned up to 30 degrees, scaled by 0.8
-to 1.25 and shifted by up to a sixth of the field. This measures time; whether the right eye came
-first is told, but synthetic eyes say little about real people.
+ones: each quadrant of a synthetic eye is that of a random real one, turned at random. A probe is
+the template of a real eye with a tenth of its points left out, turned up to 30 degrees, scaled by
+0.8 to 1.25 and shifted by up to a sixth of the field. This measures time; whether the right eye
+came first is told, but synthetic eyes say little about real people.
 """
 
 import argparse

@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from statistics import median
 
 from edge_vessel.biometrics.captures import Capture
+from edge_vessel.biometrics.enrolment import enrol
 from edge_vessel.biometrics.error_rates import ErrorRates, Rate, error_rates
 from edge_vessel.biometrics.map_correlation import CorrelatedMap
 from edge_vessel.biometrics.matcher import THRESHOLD, Probe, information_bits
+from edge_vessel.biometrics.template import MAX_CAPTURES, Template
 from edge_vessel.errors import UsageError
+
+_ENROLLED = 2  # captures at least
 
 
 @dataclass(frozen=True)
@@ -75,17 +79,49 @@ def evaluate(kind: str, captures: Sequence[Capture], pairs_done: Iterable[int]) 
             by_maps.append(maps[index].correlation(maps[other]))
             maps_ms.append(1e3 * (time.perf_counter() - between))
             points_ms.append(1e3 * (between - started))
+    methods = [
+        _scores("points (log10 LR)", by_points, mated, median(points_ms), THRESHOLD),
+        _scores("map correlation", by_maps, mated, median(maps_ms), None),
+    ]
+    if (merged := _enrolled(usable)) is not None:
+        methods.insert(1, merged)
     return Evaluation(
         kind=kind,
         subjects=len({one.subject for one in captures}),
         failure_to_acquire=Rate.of(len(captures) - len(usable), len(captures)),
         template_bytes=median(one.size_bytes for one in templates),
         information_bits=median(information_bits(one) for one in templates),
-        methods=(
-            _scores("points (log10 LR)", by_points, mated, median(points_ms), THRESHOLD),
-            _scores("map correlation", by_maps, mated, median(maps_ms), None),
-        ),
+        methods=tuple(methods),
     )
+
+
+def _enrolled(usable: Sequence[Capture]) -> Scores | None:
+    """Each capture against a template of every subject: its own from its other captures, another's
+    from as many. None where no subject has a capture more than two to enrol."""
+    of: dict[str, list[Template]] = {}
+    for one in usable:
+        if one.template is not None:
+            of.setdefault(one.subject, []).append(one.template)
+    if min(map(len, of.values())) <= _ENROLLED:
+        return None
+    references = {
+        (subject, left_out): enrol(
+            (templates[:left_out] + templates[left_out + 1 :])[:MAX_CAPTURES]
+        )
+        for subject, templates in of.items()
+        for left_out in range(len(templates))
+    }
+    scores, same, taken_ms = [], [], []
+    for subject, templates in of.items():
+        for left_out, template in enumerate(templates):
+            probe = Probe(template)
+            for other, theirs in of.items():
+                reference = references[other, left_out % len(theirs)]
+                started = time.perf_counter()
+                scores.append(probe.compare(reference).score)
+                taken_ms.append(1e3 * (time.perf_counter() - started))
+                same.append(subject == other)
+    return _scores("points, enrolled", scores, same, median(taken_ms), THRESHOLD)
 
 
 def _scores(
