@@ -111,10 +111,13 @@ def _print(evaluations: Sequence[Evaluation]) -> None:
     ResultConsole(width=width).print(table)
     for one in evaluations:
         times = ", ".join(f"{each.method} {each.compare_ms:.1f} ms" for each in one.methods)
+        enrol = one.failure_to_enrol
         sys.stdout.write(
             f"{one.kind}: {one.subjects} subjects; failure to acquire "
-            f"{_rate(one.failure_to_acquire)}; template {one.template_bytes:.0f} bytes, "
-            f"{one.information_bits:.0f} bits (medians); a comparison: {times}\n"
+            f"{_rate(one.failure_to_acquire)}, to enrol "
+            f"{'not tried' if enrol is None else _rate(enrol)}; template "
+            f"{one.template_bytes:.0f} bytes, {one.information_bits:.0f} bits (medians); "
+            f"a comparison: {times}\n"
         )
     sys.stdout.write(_NOTE)
 

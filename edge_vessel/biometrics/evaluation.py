@@ -1,5 +1,6 @@
 """All pairs of captures compared: mated of one subject, non-mated of two."""
 
+import contextlib
 import itertools
 import time
 from collections.abc import Iterable, Sequence
@@ -38,12 +39,14 @@ class Evaluation:
     """kind: "photographs", or "synthetic" where one photograph gave both sides of a mated pair.
 
     failure_to_acquire: captures without a template, in all captures.
+    failure_to_enrol: of sets of captures that `enrol` refuses; None where it was not tried.
     template_bytes, information_bits: medians over the templates.
     """
 
     kind: str
     subjects: int
     failure_to_acquire: Rate
+    failure_to_enrol: Rate | None
     template_bytes: float
     information_bits: float
     methods: tuple[Scores, ...]
@@ -83,45 +86,55 @@ def evaluate(kind: str, captures: Sequence[Capture], pairs_done: Iterable[int]) 
         _scores("points (log10 LR)", by_points, mated, median(points_ms), THRESHOLD),
         _scores("map correlation", by_maps, mated, median(maps_ms), None),
     ]
-    if (merged := _enrolled(usable)) is not None:
-        methods.insert(1, merged)
+    enrolled = _enrolled(usable)
+    if enrolled is not None:
+        methods.insert(1, enrolled[0])
     return Evaluation(
         kind=kind,
         subjects=len({one.subject for one in captures}),
         failure_to_acquire=Rate.of(len(captures) - len(usable), len(captures)),
+        failure_to_enrol=None if enrolled is None else enrolled[1],
         template_bytes=median(one.size_bytes for one in templates),
         information_bits=median(information_bits(one) for one in templates),
         methods=tuple(methods),
     )
 
 
-def _enrolled(usable: Sequence[Capture]) -> Scores | None:
+def _enrolled(usable: Sequence[Capture]) -> tuple[Scores, Rate] | None:
     """Each capture against a template of every subject: its own from its other captures, another's
-    from as many. None where no subject has a capture more than two to enrol."""
+    from as many; and how often these captures make no template. None where a subject has fewer than
+    two captures beside the one left out."""
     of: dict[str, list[Template]] = {}
     for one in usable:
         if one.template is not None:
             of.setdefault(one.subject, []).append(one.template)
     if min(map(len, of.values())) <= _ENROLLED:
         return None
-    references = {
-        (subject, left_out): enrol(
-            (templates[:left_out] + templates[left_out + 1 :])[:MAX_CAPTURES]
-        )
-        for subject, templates in of.items()
-        for left_out in range(len(templates))
-    }
+    references = {}
+    for subject, templates in of.items():
+        for left_out in range(len(templates)):
+            with contextlib.suppress(UsageError):
+                references[subject, left_out] = _without(templates, left_out)
+    failure = Rate.of(len(usable) - len(references), len(usable))
     scores, same, taken_ms = [], [], []
     for subject, templates in of.items():
         for left_out, template in enumerate(templates):
             probe = Probe(template)
             for other, theirs in of.items():
-                reference = references[other, left_out % len(theirs)]
+                reference = references.get((other, left_out % len(theirs)))
+                if reference is None:
+                    continue
                 started = time.perf_counter()
                 scores.append(probe.compare(reference).score)
                 taken_ms.append(1e3 * (time.perf_counter() - started))
                 same.append(subject == other)
-    return _scores("points, enrolled", scores, same, median(taken_ms), THRESHOLD)
+    if not any(same) or all(same):
+        return None
+    return _scores("points, enrolled", scores, same, median(taken_ms), THRESHOLD), failure
+
+
+def _without(templates: Sequence[Template], left_out: int) -> Template:
+    return enrol([*templates[:left_out], *templates[left_out + 1 :]][:MAX_CAPTURES])
 
 
 def _scores(
