@@ -33,22 +33,25 @@ def test_tells_two_people_apart(data: Path, tmp_path: Path) -> None:
     cache.mkdir()
     for subject in ("P1", "P7"):
         (people / subject).mkdir(parents=True)
-        for photo in sorted((data / "RIDB" / subject).iterdir())[:2]:
+        for photo in sorted((data / "RIDB" / subject).iterdir())[:3]:
             (people / subject / photo.name).symlink_to(photo)
     output, png = tmp_path / "evaluation.json", tmp_path / "evaluation.png"
     ran = _run(people, "--cache", cache, "--output", output, "--png", png)
     assert ran.returncode == 0, ran.stderr
-    assert "0/4 (0 to 75 %)" in ran.stdout
+    assert "0/9 (0 to 33 %)" in ran.stdout
     document = json.loads(output.read_text())
     (one,) = document["evaluations"]
-    points = one["methods"][0]
-    assert (len(points["mated"]), len(points["non_mated"])) == (2, 4)
+    points, enrolled, _ = one["methods"]
+    assert (len(enrolled["mated"]), len(enrolled["non_mated"])) == (6, 6)
+    assert min(enrolled["mated"]) > 5
+    assert max(enrolled["non_mated"]) < 0
+    assert (len(points["mated"]), len(points["non_mated"])) == (6, 9)
     assert min(points["mated"]) > 5
     assert max(points["non_mated"]) < 0
     assert one["failure_to_acquire"]["errors"] == 0
     assert png.read_bytes().startswith(b"\x89PNG")
     kept = sorted(cache.iterdir())
-    assert len(kept) == 4
+    assert len(kept) == 6
     assert kept[0].stat().st_mode & 0o077 == 0
     kept[0].write_bytes(b"PK broken")
     again = _run(people, "--cache", cache)
