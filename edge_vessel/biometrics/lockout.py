@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from sqlite3 import Connection
 
-from edge_vessel.biometrics.enrolment import check_subject
+from edge_vessel.biometrics.enrolment_record import check_subject
 from edge_vessel.biometrics.store import Store
 from edge_vessel.errors import DeviceError
 

@@ -4,7 +4,7 @@ import hmac
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
-from edge_vessel.biometrics.enrolment import SubjectId, TemplateId
+from edge_vessel.biometrics.enrolment_record import SubjectId, TemplateId
 from edge_vessel.json_reader import build, loads
 from edge_vessel.json_text import strict_json
 from edge_vessel.manifest import Sha256, UtcTime

@@ -13,7 +13,7 @@ from typing import Literal, Self
 from edge_vessel.biometrics import receipt as receipts
 from edge_vessel.biometrics.database import BUSY_TIMEOUT_S, Database
 from edge_vessel.biometrics.database_faults import damaged
-from edge_vessel.biometrics.enrolment import Enrolment, StoredTemplate, check_subject
+from edge_vessel.biometrics.enrolment_record import Enrolment, StoredTemplate, check_subject
 from edge_vessel.biometrics.keys import KEY_BYTES, StoreKey
 from edge_vessel.biometrics.receipt import Receipt, utc_now
 from edge_vessel.biometrics.schema import SCHEMA_VERSION, migrate

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from edge_vessel.biometrics import keys, receipt
 from edge_vessel.biometrics.audit import Audit
-from edge_vessel.biometrics.enrolment import subject_id
+from edge_vessel.biometrics.enrolment_record import subject_id
 from edge_vessel.biometrics.schema import SCHEMA_VERSION
 from edge_vessel.biometrics.store_flags import add_store_flags, open_existing
 from edge_vessel.bounded_read import read_regular

@@ -1,0 +1,151 @@
+"""All pairs of captures compared: mated of one subject, non-mated of two."""
+
+import contextlib
+import itertools
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from edge_vessel.biometrics.captures import Capture
+from edge_vessel.biometrics.enrolment import enrol
+from edge_vessel.biometrics.error_rates import ErrorRates, Rate, error_rates
+from edge_vessel.biometrics.map_correlation import CorrelatedMap
+from edge_vessel.biometrics.matcher import THRESHOLD, Probe, information_bits
+from edge_vessel.biometrics.template import MAX_CAPTURES, Template
+from edge_vessel.errors import UsageError
+
+_ENROLLED = 2  # captures at least
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Of one method, over all pairs of captures.
+
+    compare_ms: median time of one comparison, both sides prepared where the method can.
+    rates: at the method's own threshold; where it has none, at the one of the equal error rate,
+        which this very data chose.
+    """
+
+    method: str
+    mated: tuple[float, ...]
+    non_mated: tuple[float, ...]
+    compare_ms: float
+    rates: ErrorRates
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """kind: "photographs", or "synthetic" where one photograph gave both sides of a mated pair.
+
+    failure_to_acquire: captures without a template, in all captures.
+    failure_to_enrol: of sets of captures that `enrol` refuses; None where it was not tried.
+    template_bytes, information_bits: medians over the templates.
+    """
+
+    kind: str
+    subjects: int
+    failure_to_acquire: Rate
+    failure_to_enrol: Rate | None
+    template_bytes: float
+    information_bits: float
+    methods: tuple[Scores, ...]
+
+
+def evaluate(kind: str, captures: Sequence[Capture], pairs_done: Iterable[int]) -> Evaluation:
+    """Compares every capture with every later one, by points and by maps.
+
+    Args:
+        pairs_done: yields the captures' indices in order, and may show how far it is.
+
+    Raises:
+        UsageError: no mated or no non-mated pair is left among those with a template.
+    """
+    usable = [one for one in captures if one.template is not None and one.vessels is not None]
+    templates = [one.template for one in usable if one.template is not None]
+    maps = [CorrelatedMap(one.vessels) for one in usable if one.vessels is not None]
+    pairs = list(itertools.combinations(range(len(usable)), 2))
+    mated = [usable[i].subject == usable[j].subject for i, j in pairs]
+    if not any(mated) or all(mated):
+        raise UsageError(f"{kind}: no mated or no non-mated pair among {len(usable)} captures")
+    by_points: list[float] = []
+    by_maps: list[float] = []
+    points_ms, maps_ms = [], []
+    for index in pairs_done:
+        if index >= len(usable):
+            continue
+        probe = Probe(templates[index])
+        for other in range(index + 1, len(usable)):
+            started = time.perf_counter()
+            by_points.append(probe.compare(templates[other]).score)
+            between = time.perf_counter()
+            by_maps.append(maps[index].correlation(maps[other]))
+            maps_ms.append(1e3 * (time.perf_counter() - between))
+            points_ms.append(1e3 * (between - started))
+    methods = [
+        _scores("points (log10 LR)", by_points, mated, median(points_ms), THRESHOLD),
+        _scores("map correlation", by_maps, mated, median(maps_ms), None),
+    ]
+    enrolled = _enrolled(usable)
+    if enrolled is not None:
+        methods.insert(1, enrolled[0])
+    return Evaluation(
+        kind=kind,
+        subjects=len({one.subject for one in captures}),
+        failure_to_acquire=Rate.of(len(captures) - len(usable), len(captures)),
+        failure_to_enrol=None if enrolled is None else enrolled[1],
+        template_bytes=median(one.size_bytes for one in templates),
+        information_bits=median(information_bits(one) for one in templates),
+        methods=tuple(methods),
+    )
+
+
+def _enrolled(usable: Sequence[Capture]) -> tuple[Scores, Rate] | None:
+    """Each capture against a template of every subject: its own from its other captures, another's
+    from as many; and how often these captures make no template. None where a subject has fewer than
+    two captures beside the one left out."""
+    of: dict[str, list[Template]] = {}
+    for one in usable:
+        if one.template is not None:
+            of.setdefault(one.subject, []).append(one.template)
+    if min(map(len, of.values())) <= _ENROLLED:
+        return None
+    references = {}
+    for subject, templates in of.items():
+        for left_out in range(len(templates)):
+            with contextlib.suppress(UsageError):
+                references[subject, left_out] = _without(templates, left_out)
+    failure = Rate.of(len(usable) - len(references), len(usable))
+    scores, same, taken_ms = [], [], []
+    for subject, templates in of.items():
+        for left_out, template in enumerate(templates):
+            probe = Probe(template)
+            for other, theirs in of.items():
+                reference = references.get((other, left_out % len(theirs)))
+                if reference is None:
+                    continue
+                started = time.perf_counter()
+                scores.append(probe.compare(reference).score)
+                taken_ms.append(1e3 * (time.perf_counter() - started))
+                same.append(subject == other)
+    if not any(same) or all(same):
+        return None
+    return _scores("points, enrolled", scores, same, median(taken_ms), THRESHOLD), failure
+
+
+def _without(templates: Sequence[Template], left_out: int) -> Template:
+    return enrol([*templates[:left_out], *templates[left_out + 1 :]][:MAX_CAPTURES])
+
+
+def _scores(
+    method: str,
+    scores: Sequence[float],
+    mated: Sequence[bool],
+    compare_ms: float,
+    threshold: float | None,
+) -> Scores:
+    of_one = tuple(score for score, same in zip(scores, mated, strict=True) if same)
+    of_two = tuple(score for score, same in zip(scores, mated, strict=True) if not same)
+    if threshold is None:
+        threshold = error_rates(of_one, of_two, 0.0).eer_threshold
+    return Scores(method, of_one, of_two, compare_ms, error_rates(of_one, of_two, threshold))

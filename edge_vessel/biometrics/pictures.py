@@ -1,0 +1,63 @@
+"""Score histograms and DET curves; needs matplotlib, which is no dependency of a board."""
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+
+from edge_vessel.biometrics.error_rates import det_curve
+from edge_vessel.biometrics.evaluation import Evaluation, Scores
+from edge_vessel.errors import UsageError
+
+
+def require_matplotlib() -> None:
+    """Raises UsageError where it is missing."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise UsageError(
+            "--png needs matplotlib: pip install 'edge-vessel[bench]', or leave --png out"
+        ) from error
+
+
+def picture(evaluations: Sequence[Evaluation]) -> bytes:
+    """PNG: of each evaluation a row: the histogram of each method, then the DET curves."""
+    from matplotlib.figure import Figure
+
+    columns = 1 + max(len(one.methods) for one in evaluations)
+    figure = Figure((4.4 * columns, 3.4 * len(evaluations)), dpi=80, layout="constrained")
+    rows = figure.subplots(len(evaluations), columns, squeeze=False)
+    for axes, one in zip(rows, evaluations, strict=True):
+        for panel, method in zip(axes, one.methods, strict=False):
+            _histogram(panel, one, method)
+        for method in one.methods:
+            _det(axes[-1], method)
+    content = io.BytesIO()
+    figure.savefig(content, format="png")
+    return content.getvalue()
+
+
+def _histogram(axes, one: Evaluation, method: Scores) -> None:  # type: ignore[no-untyped-def]
+    bins = np.linspace(min(method.non_mated), max(method.mated), 60)
+    for scores, name, colour in (
+        (method.non_mated, "non-mated", "C3"),
+        (method.mated, "mated", "C0"),
+    ):
+        weights = np.full(len(scores), 1 / len(scores))
+        label = f"{name}, {len(scores)}"
+        axes.hist(scores, bins, weights=weights, color=colour, alpha=0.6, label=label)
+    axes.axvline(method.rates.threshold, color="0.2", linestyle="dashed", label="threshold")
+    axes.set(xlabel=method.method, ylabel="share of comparisons", title=one.kind)
+    axes.legend(fontsize="x-small")
+
+
+def _det(axes, method: Scores) -> None:  # type: ignore[no-untyped-def]
+    """An error rate below one error in the trials cannot be shown: the axes end there."""
+    _, fmr, fnmr = det_curve(method.mated, method.non_mated)
+    least = 1 / len(method.non_mated), 1 / len(method.mated)
+    x, y = np.maximum(fmr, least[0] / 2), np.maximum(fnmr, least[1] / 2)
+    axes.loglog(x, y, label=method.method, linewidth=1.3)
+    axes.axvline(least[0], color="0.8", linewidth=0.8)
+    axes.axhline(least[1], color="0.8", linewidth=0.8)
+    axes.set(xlabel="FMR", ylabel="FNMR", title="DET; grey: one error")
+    axes.legend(fontsize="x-small")

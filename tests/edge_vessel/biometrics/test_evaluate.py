@@ -1,0 +1,112 @@
+"""The command, on real captures; its parts, on the repository's own photographs."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_vessel import models
+from edge_vessel.artifact import open_artifact
+from edge_vessel.biometrics.captures import Acquisition, Picture, synthetic
+from edge_vessel.biometrics.evaluation import evaluate
+from edge_vessel.biometrics.gallery import Gallery
+from edge_vessel.errors import UsageError
+from edge_vessel.segmenter import Segmenter
+
+
+def _run(*arguments: object) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "edge_vessel.biometrics", "evaluate", *map(str, arguments)]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def acquisition() -> Acquisition:
+    return Acquisition(Segmenter(open_artifact(models.resolve(None), ())), "0" * 64, None)
+
+
+@pytest.mark.data
+def test_tells_two_people_apart(data: Path, tmp_path: Path) -> None:
+    people, cache = tmp_path / "people", tmp_path / "maps"
+    cache.mkdir()
+    for subject in ("P1", "P7"):
+        (people / subject).mkdir(parents=True)
+        for photo in sorted((data / "RIDB" / subject).iterdir())[:3]:
+            (people / subject / photo.name).symlink_to(photo)
+    output, png = tmp_path / "evaluation.json", tmp_path / "evaluation.png"
+    ran = _run(people, "--cache", cache, "--output", output, "--png", png)
+    assert ran.returncode == 0, ran.stderr
+    assert "0/9 (0 to 33 %)" in ran.stdout
+    document = json.loads(output.read_text())
+    (one,) = document["evaluations"]
+    points, enrolled, _ = one["methods"]
+    assert (len(enrolled["mated"]), len(enrolled["non_mated"])) == (6, 6)
+    assert min(enrolled["mated"]) > 5
+    assert max(enrolled["non_mated"]) < 0
+    assert (len(points["mated"]), len(points["non_mated"])) == (6, 9)
+    assert min(points["mated"]) > 5
+    assert max(points["non_mated"]) < 0
+    assert one["failure_to_acquire"]["errors"] == 0
+    assert png.read_bytes().startswith(b"\x89PNG")
+    kept = sorted(cache.iterdir())
+    assert len(kept) == 6
+    assert kept[0].stat().st_mode & 0o077 == 0
+    kept[0].write_bytes(b"PK broken")
+    again = _run(people, "--cache", cache)
+    assert again.returncode == 2
+    assert again.stderr.startswith(f"error: {kept[0]}: no vessel map")
+
+
+@pytest.fixture(scope="module")
+def synthetic_captures(samples: Path, acquisition: Acquisition) -> list:
+    return [acquisition.capture(picture) for picture in synthetic([samples], seed=1)]
+
+
+def test_virtual_cameras_see_one_eye(synthetic_captures: list) -> None:
+    assert [one.name for one in synthetic_captures] == ["reference", "probe"] * 3
+    found = evaluate("synthetic", synthetic_captures, range(6))
+    points, maps = found.methods
+    assert (len(points.mated), len(points.non_mated)) == (3, 12)
+    assert points.rates.gap > 0
+    assert points.rates.fmr.errors == points.rates.fnmr.errors == 0
+    assert max(maps.mated) <= 1
+    assert found.subjects == 3
+
+
+def test_gallery_of_real_templates(synthetic_captures: list) -> None:
+    references = Gallery([one.template for one in synthetic_captures[::2]])
+    for index, probe in enumerate(synthetic_captures[1::2]):
+        assert references.search(probe.template)[0].index == index
+
+
+def test_no_fundus_is_a_failure_to_acquire(
+    acquisition: Acquisition, synthetic_captures: list
+) -> None:
+    blind = acquisition.capture(Picture("x", "black", np.zeros((400, 400, 3), np.uint8)))
+    assert blind.template is None
+    captures = [*synthetic_captures[:1], blind, *synthetic_captures[1:]]
+    rate = evaluate("synthetic", captures, range(7)).failure_to_acquire
+    assert (rate.errors, rate.trials) == (1, 7)
+    with pytest.raises(UsageError, match="no mated"):
+        evaluate("synthetic", [synthetic_captures[0], blind], range(2))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (["nowhere"], "nowhere: no such folder"),
+        (["."], "it needs two people"),
+        ([".", "--output", "nowhere/x.json"], "name a file in a folder"),
+    ],
+)
+def test_says_what_is_wrong(
+    arguments: list[str], fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path.cwd()))
+    monkeypatch.chdir(tmp_path)
+    ran = _run(*arguments)
+    assert ran.returncode == 2
+    assert fault in ran.stderr
+    assert ran.stderr.count("\n") == 1
