@@ -85,7 +85,7 @@ def _shares(axes: Axes, cases: Sequence[tuple[Case, Sequence[float]]]) -> None:
     )
     axes.set_xlim(left=0)
     axes.grid(color="0.9")
-    axes.legend(fontsize="x-small", loc="lower right")
+    axes.legend(fontsize="x-small", loc="upper left", bbox_to_anchor=(0.0, -0.14))
 
 
 def _law(axes: Axes, cases: Sequence[Case]) -> None:
