@@ -17,7 +17,7 @@ test: $(VENV)/dev
 ifdef ARGS
 	$(PYTEST) $(ARGS)
 else
-	$(PYTEST) --cov-report= -n 2 --dist loadfile $(SIDE_BY_SIDE)
+	$(PYTEST) --cov-report= -n 2 --dist loadfile --no-loadscope-reorder $(SIDE_BY_SIDE)
 	$(PYTEST) --cov-report=term:skip-covered --cov-append --cov-fail-under=90 $(ALONE)
 endif
 
