@@ -34,7 +34,7 @@ def section(found: Sequence[tuple[Path, Run]]) -> Section:
             "power: no meter; see `python -m edge_vessel.doctor` for what can be attached"
         )
     energy = any(isinstance(run, EnergyRun) for _, run in found)
-    return Section("latency and power" if energy else "latency", HEADER, rows, tuple(remarks))
+    return Section("Latency and power" if energy else "Latency", HEADER, rows, tuple(remarks))
 
 
 def _cells(run: Run, case: Case) -> tuple[str, ...]:

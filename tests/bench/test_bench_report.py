@@ -41,7 +41,7 @@ def test_the_command_writes_what_it_is_asked_for(run_path: Path, tmp_path: Path)
     assert done.returncode == 0, done.stderr
     assert np.ptp(read_image(pictures[0])) == 255
     lines = pictures[2].read_text().splitlines()
-    assert lines[:3] == ["### latency", "", f"| {' | '.join(HEADER)} |"]
+    assert lines[:3] == ["### Latency", "", f"| {' | '.join(HEADER)} |"]
     assert sum(line.startswith("- run.json: ") for line in lines) == 2
     assert "no meter" in done.stdout
     assert "<script" not in pictures[1].read_text()
