@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from bench import accuracy_table, conditions, document, flags, run_file
 from bench.accuracy_file import SCHEMA_VERSION, AccuracyRun, Line, PixelScores
-from bench.progress import shown
 from bench.subject import Subject
 from edge_vessel import models, signing
 from edge_vessel.artifact import Artifact, open_artifact
@@ -30,6 +29,7 @@ from edge_vessel.command_line import Parser, add_trust_flags, path, whole_number
 from edge_vessel.engines import Engine
 from edge_vessel.engines.cores import available
 from edge_vessel.errors import UsageError
+from edge_vessel.progress import shown
 from edge_vessel.segmenter import Segmenter
 from train import data as registry
 from train.data.dataset import Record, load

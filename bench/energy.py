@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from bench import cases, conditions, document, energy_table, flags, run_file
 from bench.cases import Plan
 from bench.joules import SHORTEST_S, joules
-from bench.progress import shown
 from bench.run_file import LEAST_HZ, MOST_HZ, EnergyCase, EnergyRun, MeterUsed
 from bench.trace import TracedMeter
 from bench.worker import Worker
@@ -19,6 +18,7 @@ from edge_vessel.command_line import Parser, add_meter_flag
 from edge_vessel.errors import DeviceError, UsageError
 from edge_vessel.meters import Energy, Meter, NullMeter
 from edge_vessel.meters.base import ATTACH
+from edge_vessel.progress import shown
 
 _IDLE_S = 60.0
 # After work: an engine's threads spin for a while, and governors take their time to step down.

@@ -16,6 +16,19 @@ from edge_vessel.sources.images import read_image
 _LONGEST_NAME = 100
 
 
+def photograph(artifact: Artifact, file: Path | None) -> tuple[NDArray[np.uint8], str]:
+    """A photograph (H, W, 3) uint8 and its name; None: the artifact's golden one.
+
+    Raises:
+        UsageError: it is no image.
+        ArtifactError: there is no golden one.
+    """
+    if file is not None:
+        return read_image(file), printable(file.name)[:_LONGEST_NAME]
+    size, path = artifact.manifest.input, artifact.folder / GOLDEN
+    return load_golden(artifact.read(GOLDEN), size.height, size.width, path).image, "golden"
+
+
 @dataclass(frozen=True)
 class InputImage:
     """`pixels` are (H, W, 3) uint8, of the network's size; `size` is the photograph's."""
@@ -32,17 +45,15 @@ class InputImage:
             UsageError: it is no photograph of a fundus.
             ArtifactError: there is no golden one.
         """
-        size = artifact.manifest.input
+        image, name = photograph(artifact, file)
+        height, width = image.shape[:2]
         if file is None:
-            content, path = artifact.read(GOLDEN), artifact.folder / GOLDEN
-            golden = load_golden(content, size.height, size.width, path).image
-            return cls(golden, "golden", (size.height, size.width))
-        image = read_image(file)
+            return cls(image, name, (height, width))
         fov = find_field_of_view(image)
         if fov is None:
             raise UsageError(
                 f"{file}: no field of view found in it: give a photograph with --image"
             )
-        height, width = image.shape[:2]
+        size = artifact.manifest.input
         pixels = Crop.around(fov, height, width, size.height, size.width).to_network(image)
-        return cls(pixels, printable(file.name)[:_LONGEST_NAME], (height, width))
+        return cls(pixels, name, (height, width))

@@ -8,11 +8,11 @@ import numpy as np
 
 from bench import cases, conditions, document, flags, run_file, tables
 from bench.cases import Plan
-from bench.progress import shown
 from bench.run_file import STAGES, Case, Run
 from bench.worker import Worker
 from edge_vessel.board import Board, read_board
 from edge_vessel.command_line import Parser, whole_number
+from edge_vessel.progress import shown
 
 ROUNDS = 5  # in which several cases take turns
 _DURATION_S = 10.0

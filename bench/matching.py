@@ -19,7 +19,6 @@ import numpy as np
 
 from bench import conditions, flags, run_file, tables
 from bench.conditions import Conditions
-from bench.progress import shown
 from bench.samples import Latency
 from edge_vessel import models, signing
 from edge_vessel.artifact import open_artifact
@@ -34,6 +33,7 @@ from edge_vessel.board import read_board
 from edge_vessel.command_line import Parser, add_model_flags, path, whole_number
 from edge_vessel.engines.cores import available
 from edge_vessel.errors import UsageError
+from edge_vessel.progress import shown
 from edge_vessel.segmenter import Segmenter
 from edge_vessel.sources.images import ImageFiles, read_image
 

@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 
 from bench import flags, run_file, tables
-from bench.progress import shown
 from edge_vessel import models, signing
 from edge_vessel.artifact import open_artifact
 from edge_vessel.atomic import write_file
 from edge_vessel.command_line import Parser, add_model_flags, path
 from edge_vessel.errors import UsageError
+from edge_vessel.progress import shown
 from edge_vessel.segmenter import Segmenter
 from edge_vessel.sources.images import ImageFiles, read_image
 from edge_vessel.vessels import Biomarkers, Field, analyse

@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.child import PATIENCE_S, Answers, Child, peak_rss_mb, serve
-from edge_vessel.command_line import printable
 from edge_vessel.errors import UsageError
 
 _SLOWER = 10.0  # than the first run no run is
-_LONGEST_NAME = 100
 
 Samples = list[tuple[float, ...]]
 
@@ -81,10 +79,10 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _work(task: Task, answers: Answers) -> None:
+    from bench.input_image import photograph
     from edge_vessel import selftest, signing
     from edge_vessel.artifact import open_artifact
     from edge_vessel.segmenter import Segmenter
-    from edge_vessel.sources.images import read_image
 
     path = Path(task.artifact)
     keys = signing.trusted_keys([Path(key) for key in task.trusted_keys])
@@ -92,13 +90,7 @@ def _work(task: Task, answers: Answers) -> None:
     artifact = open_artifact(path, keys, task.allow_unsigned)
     segmenter = Segmenter(artifact, task.threads)
     load_ms = 1e3 * (time.perf_counter() - started)
-    if task.image is None:
-        size = artifact.manifest.input
-        golden = artifact.read(selftest.GOLDEN)
-        image = selftest.load_golden(golden, size.height, size.width, path).image
-        name = "golden"
-    else:
-        image, name = read_image(Path(task.image)), printable(Path(task.image).name)[:_LONGEST_NAME]
+    image, name = photograph(artifact, None if task.image is None else Path(task.image))
     first = segmenter.segment(image)
     if first.status != "ok":
         raise UsageError(

@@ -21,7 +21,6 @@ from bench.peers.document import SCHEMA_VERSION, EngineRow, LeftOut, PeersRun, w
 from bench.peers.engines import PEERS, Form
 from bench.peers.networks import Networks
 from bench.peers.worker import PeerWorker, Task
-from bench.progress import shown
 from bench.samples import LEAST_RUNS, Latency, Ratio, paired
 from bench.subject import Subject
 from edge_vessel import models, signing
@@ -31,6 +30,7 @@ from edge_vessel.command_line import Parser, add_trust_flags, path, printable, w
 from edge_vessel.engines.cores import available
 from edge_vessel.errors import EdgeVesselError, UsageError
 from edge_vessel.json_reader import MAX_TEXT
+from edge_vessel.progress import shown
 from edge_vessel.selftest import COARSE_TOLERANCE, TOLERANCE
 
 _TURN_MS = 100.0  # of inferences timed together, so that the clock's own cost is none

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from edge_vessel import models, signing
@@ -29,6 +27,7 @@ from edge_vessel.command_line import (
     whole_number,
 )
 from edge_vessel.errors import UsageError
+from edge_vessel.progress import shown
 from edge_vessel.segmenter import Segmenter
 
 _NOTE = (
@@ -63,8 +62,8 @@ def _evaluate(options: argparse.Namespace) -> int:
         sources.append(("synthetic", captures.synthetic(options.synthetic, options.seed)))
     done = []
     for kind, source in sources:
-        taken = [acquisition.capture(one) for one in _shown(source, f"segmenting {kind}")]
-        done.append(evaluate(kind, taken, _shown(range(len(taken)), f"comparing {kind}")))
+        taken = [acquisition.capture(one) for one in shown(source, f"segmenting {kind}")]
+        done.append(evaluate(kind, taken, shown(range(len(taken)), f"comparing {kind}")))
     document = {
         "kind": "measured",
         "artifact": {artifact.manifest.name: artifact.manifest_sha256},
@@ -82,11 +81,6 @@ def _evaluate(options: argparse.Namespace) -> int:
     else:
         _print(done)
     return 0
-
-
-def _shown(steps, what: str):  # type: ignore[no-untyped-def]
-    console = Console(stderr=True)
-    return track(steps, what, console=console, disable=not console.is_terminal)
 
 
 def _rounded(value: object) -> object:

@@ -20,12 +20,7 @@ _SHOWN_FAULTS = 10
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code: 0, or that of the error tree."""
     options = _parser().parse_args(arguments)
-
-    def command() -> int:
-        options.command(options)
-        return 0
-
-    return guarded(command)
+    return guarded(lambda: options.command(options) or 0)
 
 
 def _parser() -> argparse.ArgumentParser:

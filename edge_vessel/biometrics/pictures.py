@@ -2,12 +2,16 @@
 
 import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edge_vessel.biometrics.error_rates import det_curve
 from edge_vessel.biometrics.evaluation import Evaluation, Scores
 from edge_vessel.errors import UsageError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def require_matplotlib() -> None:
@@ -37,8 +41,8 @@ def picture(evaluations: Sequence[Evaluation]) -> bytes:
     return content.getvalue()
 
 
-def _histogram(axes, one: Evaluation, method: Scores) -> None:  # type: ignore[no-untyped-def]
-    bins = np.linspace(min(method.non_mated), max(method.mated), 60)
+def _histogram(axes: "Axes", one: Evaluation, method: Scores) -> None:
+    bins = np.linspace(min(method.non_mated), max(method.mated), 60).tolist()
     for scores, name, colour in (
         (method.non_mated, "non-mated", "C3"),
         (method.mated, "mated", "C0"),
@@ -51,7 +55,7 @@ def _histogram(axes, one: Evaluation, method: Scores) -> None:  # type: ignore[n
     axes.legend(fontsize="x-small")
 
 
-def _det(axes, method: Scores) -> None:  # type: ignore[no-untyped-def]
+def _det(axes: "Axes", method: Scores) -> None:
     """An error rate below one error in the trials cannot be shown: the axes end there."""
     _, fmr, fnmr = det_curve(method.mated, method.non_mated)
     least = 1 / len(method.non_mated), 1 / len(method.mated)

@@ -1,0 +1,17 @@
+"""A document that a command has written: read back, and held against its schema."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+from artifact_folders import ROOT
+
+from bench import documents
+from bench.documents import Document
+
+
+def stored(path: Path) -> Document:
+    document = json.loads(path.read_text())
+    schema = ROOT / "bench" / "schema" / f"{document['command']}.schema.json"
+    jsonschema.validate(document, json.loads(schema.read_text()))
+    return documents.read(path)
