@@ -77,6 +77,15 @@ def _lines(path: Path) -> list[str]:
     return path.read_text().splitlines(keepends=True) if path.exists() else []
 
 
+def _strategy(trials: int) -> Any:
+    """TVM's own numbers from 64 trials on; with fewer, a population of 512 would be drawn and
+    mutated over generations to measure a handful of it."""
+    population = min(512, max(16, 8 * trials))
+    return ms.search_strategy.EvolutionarySearch(
+        population_size=population, init_min_unmeasured=min(50, population // 4)
+    )
+
+
 def _tune(
     module: tvm.IRModule, target: tvm.target.Target, database: Any, trials: int, meter: Meter
 ) -> None:
@@ -92,6 +101,7 @@ def _tune(
             runner=_Run(modules, meter),
             database=database,
             cost_model="xgb",
+            strategy=_strategy(trials),
             num_tuning_cores=1,
             # TVM's default also deletes a folder of each built candidate; here is none.
             measure_callbacks=[
