@@ -42,7 +42,7 @@ const fromAddress = new URLSearchParams(location.hash.slice(1)).get("token");
 if (fromAddress) history.replaceState(null, "", location.pathname);
 const known = fromAddress ?? sessionStorage.getItem(TOKEN);
 if (known) signIn(known);
-else show("token");
+else show("token", "token");
 
 async function signIn(token) {
   const candidate = new Service(token);
@@ -74,7 +74,7 @@ function signOut(fault) {
   reachable(true);
   showNavigation(false);
   byId("token-fault").textContent = fault;
-  show("token");
+  show("token", "token");
 }
 
 function reachable(yes) {

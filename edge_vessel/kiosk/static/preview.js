@@ -1,6 +1,6 @@
 // The live picture, with the circle that the eye is to fill and the one that was found.
 
-const TARGET_SHARE = 0.8; // of the frame's shorter side; less than 0.6 is too far
+const TARGET_SHARE = 0.92; // of the frame's shorter side; less than 0.6 is too far
 const NEXT_MS = 60;
 const NOTHING_MS = 200;
 

@@ -4,11 +4,11 @@ export const byId = (id) => document.getElementById(id);
 
 export const currentView = () => document.querySelector("[data-view]:not([hidden])")?.dataset.view;
 
-/** Shows one view; its field, or its heading, is where the keyboard goes on. */
+/** Shows one view; the named element, or its heading, is where the keyboard goes on. */
 export function show(name, focusId) {
   for (const view of document.querySelectorAll("[data-view]")) view.hidden = view.dataset.view !== name;
   const view = document.querySelector(`[data-view="${name}"]`);
-  (byId(focusId) ?? view.querySelector("input, h1")).focus();
+  (byId(focusId) ?? view.querySelector("h1")).focus();
   window.scrollTo(0, 0);
 }
 
