@@ -1,4 +1,4 @@
-"""`edge-vessel run | doctor | artifact | slots | kiosk`: the modules' own commands under one name."""
+"""`edge-vessel run | doctor | artifact | slots | kiosk`: the modules' commands under one name."""
 
 import importlib
 import sys

@@ -43,10 +43,11 @@ class Service:
         if self.unix is not None:
             return _UnixConnection(self.unix, timeout_s)
         parts = urlsplit(self.url)
-        kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
-        if parts.scheme not in kinds or not parts.netloc:
+        if parts.scheme not in ("http", "https") or not parts.netloc:
             raise UsageError(f"{self.url}: is no URL of a kiosk, such as {Service.url}")
-        return kinds[parts.scheme](parts.netloc, timeout=timeout_s)
+        if parts.scheme == "https":
+            return http.client.HTTPSConnection(parts.netloc, timeout=timeout_s)
+        return http.client.HTTPConnection(parts.netloc, timeout=timeout_s)
 
 
 class _UnixConnection(http.client.HTTPConnection):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 import socket
 import sys
 from types import FrameType
@@ -31,6 +32,8 @@ def serve(app: FastAPI, kiosk: Kiosk, listener: socket.socket, address: Address)
         limit_concurrency=_MAX_CONNECTIONS,
         timeout_graceful_shutdown=_STOPPING_S,
     )
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)  # uvicorn raises it once more when it has ended
     with contextlib.closing(listener):
         _Server(config, kiosk, address.url).run(sockets=[listener])
     if address.path is not None:
