@@ -24,4 +24,5 @@ for expected in '"operation":"verify"' "\"subject\":\"$subject\"" "\"nonce\":\"$
   grep -qF "$expected" "$folder/signed"
 done
 sed 's/.*"status":"\([a-z_]*\)".*/\1/' "$folder/signed"
+echo
 grep -qF '"status":"match"' "$folder/signed"

@@ -8,12 +8,12 @@ from typing import Any, get_args
 import cv2
 import numpy as np
 import pytest
-from edge_vessel.kiosk.results import Status
 from kiosk_service import ANNA, BOB, KioskService
 from needs import unavailable
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from edge_vessel.biometrics import quality
+from edge_vessel.kiosk.results import Status
 
 CHROMIUM = Path("/usr/bin/chromium")
 WIDE, PHONE = (1024, 600), (360, 740)
