@@ -12,7 +12,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from edge_vessel import __version__
-from edge_vessel.errors import EdgeVesselError, UsageError
+from edge_vessel.errors import EdgeVesselError
 from edge_vessel.kiosk import management, operating, watching
 from edge_vessel.kiosk.gate import Gate
 from edge_vessel.kiosk.kiosk import Kiosk
@@ -66,4 +66,4 @@ async def _wrong_request(_: Request, fault: RequestValidationError) -> Response:
 
 
 async def _own_fault(_: Request, fault: EdgeVesselError) -> Response:
-    return JSONResponse({"error": str(fault)}, 404 if isinstance(fault, UsageError) else 503)
+    return JSONResponse({"error": str(fault)}, 503)

@@ -4,12 +4,14 @@ import asyncio
 import ipaddress
 from collections.abc import Collection
 
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edge_vessel.json_text import strict_json
 
 MAX_BODY_BYTES = 4096
 _BODY_TIMEOUT_S = 10.0
+_TOO_LARGE = f"a body has at most {MAX_BODY_BYTES} bytes"
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
@@ -24,10 +26,6 @@ _HEADERS = {
     "X-Frame-Options": "DENY",
 }
 _ENCODED = [(name.lower().encode(), value.encode()) for name, value in _HEADERS.items()]
-
-
-class _TooLargeError(Exception):
-    pass
 
 
 class Gate:
@@ -48,12 +46,9 @@ class Gate:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        begun = False
 
         async def send_guarded(message: Message) -> None:
-            nonlocal begun
             if message["type"] == "http.response.start":
-                begun = True
                 message = {**message, "headers": [*message["headers"], *_ENCODED]}
             await send(message)
 
@@ -63,31 +58,27 @@ class Gate:
             return
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or int(length[:9]) > MAX_BODY_BYTES:
-            await _refuse(send_guarded, 413, f"a body has at most {MAX_BODY_BYTES} bytes")
+            await _refuse(send_guarded, 413, _TOO_LARGE)
             return
-        try:
-            await self._app(scope, _bounded(receive), send_guarded)
-        except _TooLargeError:
-            if not begun:
-                await _refuse(send_guarded, 413, f"a body has at most {MAX_BODY_BYTES} bytes")
-        except TimeoutError:
-            if not begun:
-                await _refuse(send_guarded, 408, "the body did not come in time")
+        await self._app(scope, _bounded(receive), send_guarded)
 
 
 def _bounded(receive: Receive) -> Receive:
-    """The same messages, up to the end of the body under both limits."""
+    """The same messages, up to the end of the body under both limits; HTTPException over them."""
     taken, whole = 0, False
 
     async def receive_bounded() -> Message:
         nonlocal taken, whole
         if whole:
             return await receive()  # waits for the client to leave
-        message = await asyncio.wait_for(receive(), _BODY_TIMEOUT_S)
+        try:
+            message = await asyncio.wait_for(receive(), _BODY_TIMEOUT_S)
+        except TimeoutError as error:
+            raise HTTPException(408, "the body did not come in time") from error
         taken += len(message.get("body", b""))
         whole = not message.get("more_body", False)
         if taken > MAX_BODY_BYTES:
-            raise _TooLargeError
+            raise HTTPException(413, _TOO_LARGE)
         return message
 
     return receive_bounded
@@ -95,8 +86,9 @@ def _bounded(receive: Receive) -> Receive:
 
 def _host(header: str) -> str:
     """Without the port and the brackets of an IPv6 address."""
-    name = header.partition("]")[0].lstrip("[") if header.startswith("[") else header
-    return (name if header.startswith("[") else name.partition(":")[0]).lower()
+    if header.startswith("["):
+        return header[1:].partition("]")[0]
+    return header.partition(":")[0].lower()
 
 
 def _is_loopback(host: str) -> bool:

@@ -2,11 +2,12 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, HTTPException, Path, Query
 
 from edge_vessel.biometrics.audit_line import parse
 from edge_vessel.biometrics.audit_verify import verify
 from edge_vessel.biometrics.receipt import Receipt
+from edge_vessel.errors import UsageError
 from edge_vessel.kiosk.access import Operator, TheKiosk
 from edge_vessel.kiosk.answers import AuditReport, Fault, SubjectEntry, Subjects
 
@@ -28,7 +29,10 @@ def subjects(kiosk: TheKiosk, _: Operator) -> Subjects:
 @router.delete("/v1/subjects/{subject}")
 def delete(subject: _Subject, kiosk: TheKiosk, _: Operator) -> Receipt:
     """Removes the subject for good; the receipt is the only copy."""
-    return kiosk.delete(subject)
+    try:
+        return kiosk.delete(subject)
+    except UsageError as error:
+        raise HTTPException(404, str(error)) from error
 
 
 @router.get("/v1/audit")

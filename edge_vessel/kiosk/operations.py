@@ -105,11 +105,10 @@ class Operations:
                 return self._ended(asked, taken)
         captured, probe = taken
         self._tell(CaptureTaken(1, 1))
-        found: str | None = None
-        if captured.suspicion is None:
-            found = self._found(asked.subject, probe)
+        # Compared whatever is suspected: the time does not tell.
+        found = self._found(asked.subject, probe)
         with self._store.transaction():
-            if found is None:
+            if found is None or captured.suspicion is not None:
                 return self._ended(asked, _Outcome("no_match", suspicion=captured.suspicion))
             self._lockout.succeeded(attempt)
             return self._ended(asked, _Outcome("match", subject=found))

@@ -24,6 +24,7 @@ def serve(app: FastAPI, kiosk: Kiosk, listener: socket.socket, address: Address)
     config = uvicorn.Config(
         app,
         log_config=None,
+        log_level="warning",
         access_log=False,  # subjects stand in paths
         lifespan="on",
         ws="none",
@@ -48,6 +49,7 @@ class _Server(uvicorn.Server):
         self._kiosk = kiosk
         self._url = url
         self._manager = service_manager.of_this_process()
+        self._beating: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -55,7 +57,7 @@ class _Server(uvicorn.Server):
         if self._manager is not None:
             self._manager.tell(READY="1", STATUS=f"listens on {self._url}")
             if self._manager.watchdog_s is not None:
-                self._beat = asyncio.create_task(_beat(self._manager, self._manager.watchdog_s))
+                self._beating = asyncio.create_task(_beat(self._manager, self._manager.watchdog_s))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         super().handle_exit(sig, frame)
