@@ -1,7 +1,6 @@
 """The kiosk's clients in examples/kiosk, before a kiosk that runs."""
 
-import http.client
-import json
+import ctypes.util
 import os
 import queue
 import shutil
@@ -14,10 +13,9 @@ from pathlib import Path
 
 import paho.mqtt.client as mqtt
 import pytest
-from artifact_folders import ROOT
-from kiosk_service import ANNA, KioskService
 from needs import unavailable
 from paho.mqtt.enums import CallbackAPIVersion
+from running_kiosks import ANNA, ROOT, SAMPLES, Kiosk, enrol
 
 from edge_vessel import signing
 
@@ -34,36 +32,33 @@ sys.exit(pam.pam_authenticate(handle, 0))
 
 
 @pytest.fixture(scope="module")
-def kiosk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KioskService]:
+def kiosk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kiosk]:
     """Anna is enrolled and sits before it; too many have said that they were Carl."""
-    service = KioskService(tmp_path_factory.mktemp("kiosk"))
-    service.before(ANNA)
-    connection = http.client.HTTPConnection(service.address, timeout=60)
-    body = json.dumps({"subject": "anna", "nonce": "n" * 16, "captures": 1})
-    headers = {
-        "Authorization": f"Bearer {service.operator}",
-        "Content-Type": "application/json",
-    }
-    connection.request("POST", "/v1/enrol", body, headers)
-    assert json.load(connection.getresponse())["status"] == "enrolled"
-    connection.close()
-    service.fail("carl", times=5)
-    yield service
-    service.close()
+    kiosk = Kiosk(tmp_path_factory.mktemp("kiosk"))
+    kiosk.show(SAMPLES / ANNA)
+    with kiosk.serving() as client:
+        enrol(client, "anna")
+        kiosk.fail("carl", times=5)
+        yield kiosk
 
 
-def ran(
-    command: tuple[str, ...], kiosk: KioskService, **more: str
-) -> subprocess.CompletedProcess[str]:
-    environment = kiosk.environment(**more)
+def environment(kiosk: Kiosk) -> dict[str, str]:
+    """Of a client that is a terminal."""
+    address, key = kiosk.url.removeprefix("http://"), kiosk.store / "device.pub.pem"
+    known = {"KIOSK": address, "KIOSK_TOKEN": kiosk.terminal, "KIOSK_KEY": str(key)}
+    return os.environ | known
+
+
+def ran(command: tuple[str, ...], kiosk: Kiosk, **more: str) -> subprocess.CompletedProcess[str]:
+    asked = environment(kiosk) | more
     return subprocess.run(
-        command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        command, env=asked, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
 
 
 @pytest.mark.parametrize("client", [PYTHON, SHELL], ids=["python", "curl"])
 def test_a_client_knows_whom_the_kiosk_has_seen(
-    client: tuple[str, ...], kiosk: KioskService, tmp_path: Path
+    client: tuple[str, ...], kiosk: Kiosk, tmp_path: Path
 ) -> None:
     done = ran((*client, "anna"), kiosk)
     assert (done.returncode, done.stdout) == (0, "match\n"), done.stderr
@@ -76,11 +71,9 @@ def test_a_client_knows_whom_the_kiosk_has_seen(
     assert (done.returncode != 0, done.stdout) == (True, ""), "a wrong token"
 
 
-def test_pam(kiosk: KioskService, tmp_path: Path) -> None:
-    if subprocess.run(
-        [sys.executable, "-c", "import ctypes; ctypes.CDLL('libpam.so.0')"], check=False
-    ).returncode:
-        unavailable("no libpam.so.0: apt-get install libpam-modules")
+def test_pam(kiosk: Kiosk, tmp_path: Path) -> None:
+    if ctypes.util.find_library("pam") is None:
+        unavailable("no libpam: apt-get install libpam-modules")
     token = tmp_path / "token"
     token.write_text(kiosk.terminal)
     token.chmod(0o600)
@@ -88,7 +81,7 @@ def test_pam(kiosk: KioskService, tmp_path: Path) -> None:
     for ours, theirs in (
         (
             "/usr/local/bin/edge-vessel kiosk verify",
-            f"{sys.executable} -m edge_vessel.kiosk verify --url http://{kiosk.address}",
+            f"{sys.executable} -m edge_vessel.kiosk verify --url {kiosk.url}",
         ),
         ("/etc/edge-vessel/door.token", str(token)),
         ("/etc/edge-vessel/kiosk.pub.pem", str(kiosk.store / "device.pub.pem")),
@@ -150,14 +143,14 @@ class Listener:
         self._client.loop_stop()
 
 
-def test_mqtt(kiosk: KioskService, tmp_path: Path) -> None:
+def test_mqtt(kiosk: Kiosk, tmp_path: Path) -> None:
     broker = Mosquitto(tmp_path)
     broker.start()
     listener = Listener(broker.port)
     bridge = subprocess.Popen(
-        [sys.executable, EXAMPLES / "mqtt_bridge.py", "--kiosk", kiosk.address,
+        [sys.executable, EXAMPLES / "mqtt_bridge.py", "--kiosk", environment(kiosk)["KIOSK"],
          "--port", str(broker.port)],
-        env=kiosk.environment(),
+        env=environment(kiosk),
     )  # fmt: skip
     result = ("result", '{"operation": "verify", "status": "match"}')
     try:

@@ -8,9 +8,9 @@ from typing import Any, get_args
 import cv2
 import numpy as np
 import pytest
-from kiosk_service import ANNA, BOB, KioskService
 from needs import unavailable
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+from running_kiosks import ANNA, BORIS, SAMPLES, Kiosk
 
 from edge_vessel.biometrics import quality
 from edge_vessel.kiosk.results import Status
@@ -21,10 +21,11 @@ SLOW_MS = 30_000
 
 
 @pytest.fixture(scope="module")
-def kiosk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KioskService]:
-    service = KioskService(tmp_path_factory.mktemp("kiosk"))
-    yield service
-    service.close()
+def kiosk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kiosk]:
+    kiosk = Kiosk(tmp_path_factory.mktemp("kiosk"))
+    kiosk.show(SAMPLES / ANNA)
+    with kiosk.serving("--demonstration"):
+        yield kiosk
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +45,12 @@ def faults() -> list[str]:
 
 
 @pytest.fixture
-def new_page(
-    browser: Browser, kiosk: KioskService, faults: list[str]
-) -> Iterator[Callable[..., Page]]:
+def new_page(browser: Browser, kiosk: Kiosk, faults: list[str]) -> Iterator[Callable[..., Page]]:
     """Makes a page, signed in with a token, of which no request may leave the device."""
     pages: list[Page] = []
 
     def watch(request: Request) -> None:
-        if not request.url.startswith(f"http://{kiosk.address}/"):
+        if not request.url.startswith(f"{kiosk.url}/"):
             faults.append(f"asks {request.url}")
 
     def make(token: str | None, size: tuple[int, int] = WIDE, **more: Any) -> Page:
@@ -62,7 +61,7 @@ def new_page(
         page.on("request", watch)
         page.on("console", lambda said: faults.append(said.text))
         page.on("pageerror", lambda error: faults.append(str(error)))
-        page.goto(f"http://{kiosk.address}/" + (f"#token={token}" if token else ""))
+        page.goto(f"{kiosk.url}/" + (f"#token={token}" if token else ""))
         return page
 
     yield make
@@ -83,10 +82,10 @@ def outcome(page: Page) -> str:
     return page.locator("[data-view=result]").get_attribute("data-outcome") or ""
 
 
-def test_from_enrolment_to_deletion(kiosk: KioskService, new_page: Callable[..., Page]) -> None:
+def test_from_enrolment_to_deletion(kiosk: Kiosk, new_page: Callable[..., Page]) -> None:
     page = new_page(kiosk.operator)
-    assert page.url == f"http://{kiosk.address}/", "the token does not stay in the address"
-    kiosk.before(ANNA)
+    assert page.url == f"{kiosk.url}/", "the token does not stay in the address"
+    kiosk.show(SAMPLES / ANNA)
     ask(page, "enrol", "anna")
     expect(page.locator("#picture")).not_to_have_attribute("data-frames", "0", timeout=SLOW_MS)
     expect(page.locator(".steps .taken").first).to_be_visible(timeout=SLOW_MS)
@@ -104,7 +103,7 @@ def test_from_enrolment_to_deletion(kiosk: KioskService, new_page: Callable[...,
     expect(page.locator("#result-text")).to_have_text("This is anna.")
 
     kiosk.fail("anna", times=4)
-    kiosk.before(BOB)
+    kiosk.show(SAMPLES / BORIS)
     ask(page, "verify", "anna")
     assert outcome(page) == "no_match"
     expect(page.locator("#result-shape use")).to_have_attribute("href", "#shape-cross")
@@ -122,7 +121,7 @@ def test_from_enrolment_to_deletion(kiosk: KioskService, new_page: Callable[...,
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_a_keyboard_is_enough(kiosk: KioskService, new_page: Callable[..., Page]) -> None:
+def test_a_keyboard_is_enough(kiosk: Kiosk, new_page: Callable[..., Page]) -> None:
     page = new_page(None)
     press = page.keyboard.press
     expect(page.get_by_label("Token")).to_be_focused()
@@ -138,7 +137,6 @@ def test_a_keyboard_is_enough(kiosk: KioskService, new_page: Callable[..., Page]
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline != "none", "what has the keyboard shows it"
 
-    kiosk.before(None)
     page.get_by_label("Subject id").focus()
     page.keyboard.type("anna")
     press("Enter")
@@ -147,9 +145,9 @@ def test_a_keyboard_is_enough(kiosk: KioskService, new_page: Callable[..., Page]
     expect(page.get_by_label("Subject id")).to_be_focused()
 
 
-def test_a_lost_camera(kiosk: KioskService, new_page: Callable[..., Page]) -> None:
+def test_a_lost_camera(kiosk: Kiosk, new_page: Callable[..., Page]) -> None:
     page = new_page(kiosk.terminal, PHONE)
-    kiosk.before(None)
+    kiosk.unplug()
     ask(page, "verify", "anna")
     assert outcome(page) == "camera_lost"
     expect(page.locator("#result-shape use")).to_have_attribute("href", "#shape-camera")
@@ -157,7 +155,7 @@ def test_a_lost_camera(kiosk: KioskService, new_page: Callable[..., Page]) -> No
 
 @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
 def test_every_view_fits_and_has_names(
-    size: tuple[int, int], kiosk: KioskService, new_page: Callable[..., Page], tmp_path: Path
+    size: tuple[int, int], kiosk: Kiosk, new_page: Callable[..., Page], tmp_path: Path
 ) -> None:
     page = new_page(kiosk.operator, size)
     for where in ("verify", "identify", "enrol", "subjects"):
@@ -183,16 +181,14 @@ def _shot(page: Page, path: Path) -> Path:
     return path
 
 
-def test_a_finger_types_on_the_screen(kiosk: KioskService, new_page: Callable[..., Page]) -> None:
+def test_a_finger_types_on_the_screen(kiosk: Kiosk, new_page: Callable[..., Page]) -> None:
     page = new_page(kiosk.terminal, has_touch=True)
     for key in ("a", "b", "7", "Erase", "-"):
         page.get_by_role("group", name="On-screen keys").get_by_label(key, exact=True).tap()
     expect(page.get_by_label("Subject id")).to_have_value("ab-")
 
 
-def test_everything_that_may_be_said_has_words(
-    kiosk: KioskService, new_page: Callable[..., Page]
-) -> None:
+def test_everything_that_may_be_said_has_words(kiosk: Kiosk, new_page: Callable[..., Page]) -> None:
     page = new_page(kiosk.terminal)
     said = page.evaluate(
         """import("/static/words.js").then(({WORDS}) =>
@@ -207,7 +203,7 @@ def test_everything_that_may_be_said_has_words(
 
 
 def test_a_wrong_token_is_told(
-    kiosk: KioskService, new_page: Callable[..., Page], faults: list[str]
+    kiosk: Kiosk, new_page: Callable[..., Page], faults: list[str]
 ) -> None:
     page = new_page("w" * 43)
     expect(page.locator("#token-fault")).to_contain_text("not known")
