@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from edge_vessel.biometrics.audit_line import Line
 from edge_vessel.biometrics.audit_verify import Verification
+from edge_vessel.kiosk.kiosk import State
+from edge_vessel.kiosk.tokens import Role
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,13 @@ class Fault:
 @dataclass(frozen=True)
 class Health:
     status: str
+
+
+@dataclass(frozen=True)
+class StatusReport(State):
+    """`role`: of the token that asks; a page offers what it may do."""
+
+    role: Role
 
 
 @dataclass(frozen=True)

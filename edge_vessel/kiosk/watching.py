@@ -1,13 +1,13 @@
 """GET /healthz, /v1/status, /v1/device, /v1/events, /v1/preview, /metrics."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import Response, StreamingResponse
 
 from edge_vessel.kiosk.access import Anybody, MetricsReader, TheKiosk
-from edge_vessel.kiosk.answers import Device, Fault, Health, ModelName
-from edge_vessel.kiosk.kiosk import State
+from edge_vessel.kiosk.answers import Device, Fault, Health, ModelName, StatusReport
 from edge_vessel.kiosk.recognition import TEMPLATE_VERSION
 
 _FAULTS: dict[int | str, dict[str, Any]] = {
@@ -24,9 +24,9 @@ def healthz(kiosk: TheKiosk) -> Health:
 
 
 @router.get("/v1/status")
-def status(kiosk: TheKiosk, _: Anybody) -> State:
+def status(kiosk: TheKiosk, holder: Anybody) -> StatusReport:
     """What the kiosk does now."""
-    return kiosk.state()
+    return StatusReport(**asdict(kiosk.state()), role=holder.role)
 
 
 @router.get("/v1/device")

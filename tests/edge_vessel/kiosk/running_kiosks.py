@@ -15,6 +15,8 @@ import httpx
 import numpy as np
 
 from edge_vessel.biometrics import keys
+from edge_vessel.biometrics.lockout import Attempt, Lockout
+from edge_vessel.biometrics.store import Store
 from edge_vessel.biometrics.virtual_camera import View, look
 from edge_vessel.field_of_view import find_field_of_view
 from edge_vessel.kiosk.tokens import Tokens
@@ -56,6 +58,16 @@ class Kiosk:
         link = self.folder / "link"
         link.symlink_to(fresh)
         link.replace(self.folder / "eye")
+
+    def unplug(self) -> None:
+        """There is no camera, until `show`."""
+        (self.folder / "eye").unlink()
+
+    def fail(self, subject: str, times: int) -> None:
+        """As many attempts to verify, begun, and the plug pulled."""
+        with Store(self.store, keys.load(str(self.key))) as store:
+            lockout = Lockout(store)
+            assert all(isinstance(lockout.begin(subject), Attempt) for _ in range(times))
 
     @contextlib.contextmanager
     def serving(self, *flags: str, camera: str = "") -> Iterator[httpx.Client]:

@@ -15,10 +15,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from running_kiosks import ANNA, BORIS, SAMPLES, Kiosk, another_capture, ask, enrol, nonce
 
-from edge_vessel.biometrics import keys
-from edge_vessel.biometrics.lockout import Attempt, Lockout
 from edge_vessel.biometrics.quality import HINTS
-from edge_vessel.biometrics.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -102,9 +99,7 @@ def test_says_what_to_change_when_the_time_is_over(kiosk, client):
 
 
 def test_locks_out_and_tells_how_long(kiosk, client):
-    with Store(kiosk.store, keys.load(str(kiosk.key))) as store:
-        for _ in range(4):  # begun, and the plug pulled
-            assert isinstance(Lockout(store).begin("stranger"), Attempt)
+    kiosk.fail("stranger", times=4)
     kiosk.show(SAMPLES / BORIS)
     assert ask(client, "verify", "stranger")["status"] == "no_match"
     locked = ask(client, "verify", "stranger")

@@ -1,0 +1,51 @@
+// Who is enrolled, and the deletion of one.
+import { byId, show } from "./view.js";
+import { WORDS } from "./words.js";
+
+/** Loads and shows the list; what goes wrong is given to `failed`. */
+export async function showSubjects(service, failed, said = "") {
+  let subjects;
+  try {
+    ({ subjects } = await service.subjects());
+  } catch (error) {
+    failed(error);
+    return;
+  }
+  const rows = subjects.map((one) => row(one, () => remove(service, failed, one.subject)));
+  byId("subjects").replaceChildren(...rows);
+  byId("subjects-said").textContent = said || (rows.length ? "" : WORDS.subjects.none);
+  show("subjects");
+}
+
+function row({ subject, enrolled_at: enrolledAt }, remove) {
+  const item = document.createElement("li");
+  const name = document.createElement("p");
+  const when = document.createElement("span");
+  const button = document.createElement("button");
+  when.className = "quiet";
+  const moment = new Date(enrolledAt).toLocaleString(WORDS.lang, { dateStyle: "medium", timeStyle: "short" });
+  when.textContent = WORDS.subjects.enrolledAt(moment);
+  name.append(subject, when);
+  Object.assign(button, { type: "button", className: "danger", textContent: WORDS.subjects.remove });
+  button.setAttribute("aria-label", WORDS.subjects.removeNamed(subject));
+  button.addEventListener("click", remove);
+  item.append(name, button);
+  return item;
+}
+
+function remove(service, failed, subject) {
+  const dialog = byId("confirm");
+  byId("confirm-title").textContent = WORDS.subjects.confirm(subject);
+  dialog.returnValue = "keep";
+  dialog.addEventListener("close", async () => {
+    if (dialog.returnValue !== "remove") return;
+    try {
+      await service.remove(subject);
+    } catch (error) {
+      failed(error);
+      return;
+    }
+    showSubjects(service, failed, WORDS.subjects.removed(subject));
+  }, { once: true });
+  dialog.showModal();
+}
