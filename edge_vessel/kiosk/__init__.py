@@ -1,0 +1,1 @@
+"""The kiosk: verification of people by their retina, as a service on the device."""
