@@ -27,49 +27,50 @@ from edge_vessel.signing import trusted_keys
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serves until it is told to stop; returns the exit code of the error tree."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     return guarded(lambda: _serve(options))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = Parser(
+def parser() -> argparse.ArgumentParser:
+    """Flags, their types and defaults."""
+    parse = Parser(
         prog="python -m edge_vessel.kiosk serve",
         description="The biometric kiosk as a service on this device.",
     )
-    parser.add_argument(
+    parse.add_argument(
         "--camera", required=True, metavar="DEVICE",
         help="0, /dev/video0, /dev/v4l/by-id/..., rtsp://..., gst:..., synthetic:fps=15, play:PATH",
     )  # fmt: skip
-    add_model_flags(parser)
-    add_store_flags(parser)
-    where = parser.add_mutually_exclusive_group()
+    add_model_flags(parse)
+    add_store_flags(parse)
+    where = parse.add_mutually_exclusive_group()
     where.add_argument(
         "--bind", default=DEFAULT_BIND, metavar="ADDRESS:PORT",
         help=f"port 0: a free one (default {DEFAULT_BIND})",
     )  # fmt: skip
     where.add_argument("--unix", type=path, metavar="PATH", help="a Unix socket, mode 0660")
-    parser.add_argument(
+    parse.add_argument(
         "--allow-remote", action="store_true",
         help="let --bind name an address that others reach; TLS has to stand before it",
     )  # fmt: skip
-    parser.add_argument(
+    parse.add_argument(
         "--host-name", action="append", default=[], metavar="NAME",
         help="a name by which the service may be asked too; repeatable",
     )  # fmt: skip
-    parser.add_argument(
+    parse.add_argument(
         "--queue", type=whole_number(0, 1000), default=8, metavar="N",
         help="requests that may wait for the camera (default 8)",
     )  # fmt: skip
-    parser.add_argument(
+    parse.add_argument(
         "--enrol-pause", type=seconds, default=1.5, metavar="S",
         help="between two captures of an enrolment (default 1.5)",
     )  # fmt: skip
-    parser.add_argument("--metrics-open", action="store_true", help="/metrics needs no token")
-    parser.add_argument(
+    parse.add_argument("--metrics-open", action="store_true", help="/metrics needs no token")
+    parse.add_argument(
         "--demonstration", action="store_true",
         help="say on the page and in the status that nothing here proves a live eye",
     )  # fmt: skip
-    return parser
+    return parse
 
 
 def _serve(options: argparse.Namespace) -> int:

@@ -50,6 +50,20 @@ def test_tells_people_apart(kiosk, client, tmp_path):
     assert ask(client, "verify", "nobody")["status"] == "no_match"
 
 
+@pytest.mark.data
+def test_another_photograph_of_the_same_eye(kiosk, client, data):
+    """RIDB: five captures of each person."""
+    first, second = (sorted((data / "RIDB" / name).iterdir()) for name in ("P1", "P2"))
+    kiosk.show(*first[:2])
+    enrol(client, "p1", captures=2)
+    kiosk.show(first[3])
+    assert ask(client, "verify", "p1")["status"] == "match"
+    assert ask(client, "identify")["subject"] == "p1"
+    kiosk.show(second[0])
+    assert ask(client, "verify", "p1")["status"] == "no_match"
+    assert client.delete("/v1/subjects/p1").status_code == 200
+
+
 def test_a_result_is_signed(kiosk, client):
     """By the lines that a client in any language would write."""
     kiosk.show(SAMPLES / ANNA)
