@@ -13,8 +13,9 @@ export class Captures {
   #operation = "";
   #started = false;
   #good = false;
+  #suspicion = null;
 
-  /** `finished(result | Error)` ends each capture, `left()` one that the person has cancelled. */
+  /** `finished(result | Error, suspicion)` ends each capture, `left()` one that the person has cancelled. */
   constructor(service, finished, left) {
     this.#service = service;
     this.#finished = finished;
@@ -26,6 +27,7 @@ export class Captures {
     this.#running = running;
     this.#operation = operation;
     this.#started = this.#good = false;
+    this.#suspicion = null;
     byId("capture-title").textContent = WORDS.capture[operation](fields.subject);
     byId("focus").value = 0;
     this.#say(WORDS.capture.waiting, "");
@@ -41,7 +43,7 @@ export class Captures {
     const cancelled = running.signal.aborted;
     running.abort();
     if (cancelled) this.#left();
-    else this.#finished(outcome);
+    else this.#finished(outcome, this.#suspicion);
   }
 
   /** The service drops the capture of a request that is gone. */
@@ -59,6 +61,7 @@ export class Captures {
       this.#progress(data.number, data.of);
       this.#say(WORDS.capture.taken(data.number, data.of), "good");
     } else if (name === "remove_and_return") this.#say(WORDS.capture.remove, "");
+    else if (name === "result") this.#suspicion = data.suspicion;
     else if (name === "camera" && data.state === "lost") this.#say(WORDS.capture.cameraLost, "bad");
   }
 

@@ -139,10 +139,10 @@ function start() {
 }
 
 /** Of a capture: its result document, or what was thrown instead. */
-function finished(outcome) {
+function finished(outcome, suspicion) {
   showNavigation(true);
   if (outcome instanceof Error) failed(outcome, byId("subject").value);
-  else showResult(goHome, outcome.status, outcome);
+  else showResult(goHome, outcome.status, { ...outcome, suspicion });
 }
 
 function failed(error, subject) {

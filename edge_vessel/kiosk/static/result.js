@@ -23,7 +23,8 @@ const NO_MORE = new Set(["match", "enrolled", "known", "forbidden"]);
 let ticking = null;
 
 /** Shows an outcome, with what the service's result says, until `leave()` some time later. */
-export function showResult(leave, outcome, { subject, hint, retry_after_s: wait_s } = {}) {
+export function showResult(leave, outcome, said = {}) {
+  const { subject, hint, suspicion, retry_after_s: wait_s } = said;
   const [shape, tone] = LOOKS[outcome];
   const { title, text } = WORDS.outcomes[outcome];
   const view = document.querySelector('[data-view="result"]');
@@ -33,8 +34,7 @@ export function showResult(leave, outcome, { subject, hint, retry_after_s: wait_
   byId("result-text").textContent = text(subject);
   byId("result-shape").dataset.tone = tone;
   byId("result-shape").firstElementChild.setAttribute("href", `#shape-${shape}`);
-  byId("result-hint").textContent = hint ? (WORDS.hints[hint] ?? "") : "";
-  byId("result-hint").hidden = !hint;
+  byId("result-hint").textContent = WORDS.suspicions[suspicion] ?? WORDS.hints[hint] ?? "";
   byId("result-over").textContent = "";
   byId("again").hidden = NO_MORE.has(outcome);
   show("result");

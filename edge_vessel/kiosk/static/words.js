@@ -69,6 +69,14 @@ export const WORDS = {
     out_of_focus: "Move slowly until the picture is sharp",
     retry: "Blink, then look again",
   },
+  // What an operator is told, and a terminal is not.
+  suspicions: {
+    frozen: "Suspected: the camera gives one picture over and over",
+    looped: "Suspected: a recording is played again and again",
+    motionless: "Suspected: this eye does not move",
+    still_picture: "Suspected: a picture is moved before the camera",
+    no_pulse: "Suspected: the vessels do not beat",
+  },
   outcomes: {
     match: {
       title: "Match",

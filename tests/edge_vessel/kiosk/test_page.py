@@ -16,6 +16,7 @@ from running_kiosks import ANNA, BORIS, SAMPLES, Kiosk
 from running_kiosks import ask as ask_service
 
 from edge_vessel.biometrics import quality
+from edge_vessel.kiosk.presentation import Suspicion
 from edge_vessel.kiosk.results import Status
 from edge_vessel.kiosk.tokens import Tokens
 
@@ -196,12 +197,13 @@ def test_a_finger_types_on_the_screen(kiosk: Kiosk, new_page: Callable[..., Page
 
 def test_everything_that_may_be_said_has_words(kiosk: Kiosk, new_page: Callable[..., Page]) -> None:
     page = new_page(kiosk.terminal)
-    hints, outcomes = page.evaluate(
+    hints, outcomes, suspicions = page.evaluate(
         """import("/static/words.js").then(({WORDS}) =>
-            [Object.keys(WORDS.hints), Object.keys(WORDS.outcomes)])"""
+            [WORDS.hints, WORDS.outcomes, WORDS.suspicions].map((all) => Object.keys(all)))"""
     )
     assert hints == list(quality.HINTS)
     assert set(get_args(Status)) <= set(outcomes)
+    assert suspicions == list(get_args(Suspicion))
     assert page.locator("[data-word]").evaluate_all("all => all.every(one => one.textContent)")
 
 
