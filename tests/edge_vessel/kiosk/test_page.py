@@ -24,7 +24,7 @@ SLOW_MS = 30_000
 def kiosk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kiosk]:
     kiosk = Kiosk(tmp_path_factory.mktemp("kiosk"))
     kiosk.show(SAMPLES / ANNA)
-    with kiosk.serving("--demonstration"):
+    with kiosk.serving():
         yield kiosk
 
 
