@@ -19,7 +19,7 @@ from edge_vessel.kiosk.events import CameraChanged, Events
 from edge_vessel.kiosk.metrics import Counters
 from edge_vessel.kiosk.nonces import Nonces
 from edge_vessel.kiosk.operations import Asked, Operations
-from edge_vessel.kiosk.presentation_check import PresentationCheck
+from edge_vessel.kiosk.presentation import PresentationCheck
 from edge_vessel.kiosk.preview import Preview
 from edge_vessel.kiosk.rate_limit import RateLimit
 from edge_vessel.kiosk.recognition import Recognition

@@ -4,7 +4,7 @@ import argparse
 import contextlib
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from edge_vessel import models
 from edge_vessel.artifact import open_artifact
@@ -17,8 +17,9 @@ from edge_vessel.errors import UsageError
 from edge_vessel.kiosk import device_key
 from edge_vessel.kiosk.address import DEFAULT_BIND, Address, listen, tcp
 from edge_vessel.kiosk.camera import KioskCamera, source_maker
-from edge_vessel.kiosk.presentation_check import NoCheck
+from edge_vessel.kiosk.presentation import NoCheck, PresentationCheck
 from edge_vessel.kiosk.recognition import Recognition
+from edge_vessel.kiosk.stream_check import StreamCheck
 from edge_vessel.kiosk.tokens import NAME as TOKENS
 from edge_vessel.kiosk.tokens import Tokens
 from edge_vessel.segmenter import Segmenter
@@ -68,7 +69,11 @@ def parser() -> argparse.ArgumentParser:
     parse.add_argument("--metrics-open", action="store_true", help="/metrics needs no token")
     parse.add_argument(
         "--demonstration", action="store_true",
-        help="say on the page and in the status that nothing here proves a live eye",
+        help="suspect no presentation attack, and say so on the page and in the status",
+    )  # fmt: skip
+    parse.add_argument(
+        "--require-pulse", action="store_true",
+        help="suspect eyes whose vessels do not beat; see docs/kiosk.md",
     )  # fmt: skip
     return parse
 
@@ -96,13 +101,16 @@ def _serve(options: argparse.Namespace) -> int:
     settings = Settings(
         options.queue, options.enrol_pause, options.demonstration, options.metrics_open
     )
+    make_check: Callable[[], PresentationCheck] = (
+        NoCheck if options.demonstration else lambda: StreamCheck(options.require_pulse)
+    )
     with Store(options.store, key, create=True) as store, contextlib.ExitStack() as stack:
         recognition = Recognition(Segmenter(artifact, options.threads), store)
         camera = KioskCamera(make_source)
         stack.callback(camera.close)
         kiosk = Kiosk(
             store, recognition, camera, device_key.load_or_make(options.store),
-            Tokens(options.store / TOKENS), settings, NoCheck,
+            Tokens(options.store / TOKENS), settings, make_check,
         )  # fmt: skip
         listener, address = listen(address)
         Audit(store).append("started", "ok")

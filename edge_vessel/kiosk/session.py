@@ -9,10 +9,10 @@ from typing import Literal
 
 from edge_vessel.biometrics.quality import Hint
 from edge_vessel.errors import EdgeVesselError
-from edge_vessel.field_of_view import FieldOfView
+from edge_vessel.field_of_view import FieldOfView, find_field_of_view
 from edge_vessel.kiosk.camera import KioskCamera
 from edge_vessel.kiosk.events import CameraChanged, Event, HintGiven
-from edge_vessel.kiosk.presentation_check import PresentationCheck
+from edge_vessel.kiosk.presentation import PresentationCheck
 from edge_vessel.kiosk.preview import Preview
 from edge_vessel.kiosk.recognition import Look, Recognition
 from edge_vessel.sinks.base import CameraEvent
@@ -42,7 +42,8 @@ class Photographer:
     """Takes captures, one at a time, from one thread.
 
     Every frame goes to the preview and to the presentation check as it comes. Beside that one frame
-    at a time is looked at, which takes as long as several frames.
+    at a time is looked at, which takes as long as several frames do; what the check could not
+    follow to that frame is not compared: a print could be put in an eye's place for a moment.
     """
 
     def __init__(
@@ -85,8 +86,9 @@ class Photographer:
                 if isinstance(found, CameraEvent):
                     self._tell(CameraChanged(found.state))
                 elif found is not None:
-                    self._preview.put(found.image, run.fov)
-                    run.see(found)
+                    fov = find_field_of_view(found.image)
+                    self._preview.put(found.image, fov)
+                    run.see(found, fov)
                 if run.hear(self._tell) and run.captured is not None:
                     return run.captured
             return Missed("cancelled", run.hint)
@@ -104,20 +106,21 @@ class _Run:
     def __init__(
         self, check: PresentationCheck, look: Callable[[Frame, Frame], Future[Look]]
     ) -> None:
-        self.fov: FieldOfView | None = None
         self.hint: Hint | None = None
         self._check = check
         self._start_look = look
         self._before: Frame | None = None
         self._looking: Future[Look] | None = None
+        self._followed = False
         self._best: Look | None = None
 
-    def see(self, frame: Frame) -> None:
-        """Takes a frame."""
-        self._check.add(frame.image, time.monotonic(), self.fov)
+    def see(self, frame: Frame, fov: FieldOfView | None) -> None:
+        """Takes a frame and its field of view."""
+        self._check.add(frame.image, time.monotonic(), fov)
         before, self._before = self._before, frame
         if self._looking is None and before is not None:
             self._looking = self._start_look(frame, before)
+            self._followed = self._check.verdict().last_followed
 
     def hear(self, tell: Callable[[Event], None]) -> bool:
         """Whether a look has ended since the last call.
@@ -128,9 +131,9 @@ class _Run:
         if self._looking is None or not self._looking.done():
             return False
         look, self._looking = self._looking.result(), None
-        self.fov, self.hint = look.fov, look.quality.hint
+        self.hint = look.quality.hint
         tell(HintGiven.of(look.quality))
-        if self.hint is None and _focus(look) > _focus(self._best):
+        if self.hint is None and self._followed and _focus(look) > _focus(self._best):
             self._best = look
         return True
 

@@ -76,7 +76,8 @@ class Kiosk:
         command = [
             sys.executable, "-m", "edge_vessel.kiosk", "serve", "--camera", camera,
             "--model", "m2unet-fundus-544", "--threads", "1", "--store", str(self.store),
-            "--key", str(self.key), "--enrol-pause", "0.1", "--bind", "127.0.0.1:0", *flags,
+            "--key", str(self.key), "--enrol-pause", "0.1", "--demonstration",
+            "--bind", "127.0.0.1:0", *flags,
         ]  # fmt: skip
         if "--unix" in flags:
             del command[command.index("--bind") : command.index("--bind") + 2]

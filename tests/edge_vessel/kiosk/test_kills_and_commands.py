@@ -141,7 +141,7 @@ def test_a_removed_token_opens_nothing_at_once_and_signals_end_listeners(kiosk):
         notified.settimeout(30)
         os.environ.update(NOTIFY_SOCKET=str(manager), WATCHDOG_USEC="400000")
         kiosk.show()
-        with kiosk.serving("--metrics-open", "--demonstration") as client:
+        with kiosk.serving("--metrics-open") as client:
             told = [notified.recv(4096).decode() for _ in range(3)]
             assert told[0].startswith(f"READY=1\nSTATUS=listens on {kiosk.url}")
             assert told[1:] == ["WATCHDOG=1", "WATCHDOG=1"]

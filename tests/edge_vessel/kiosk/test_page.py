@@ -31,7 +31,7 @@ _BOXES = """all => all.filter(one => one.checkVisibility()).map(one =>
 def kiosk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kiosk]:
     kiosk = Kiosk(tmp_path_factory.mktemp("kiosk"))
     kiosk.show(SAMPLES / ANNA)
-    with kiosk.serving("--demonstration"):
+    with kiosk.serving():
         yield kiosk
 
 

@@ -33,7 +33,7 @@ from edge_vessel.kiosk import device_key
 from edge_vessel.kiosk.api import create_app
 from edge_vessel.kiosk.camera import KioskCamera
 from edge_vessel.kiosk.kiosk import Kiosk, Settings
-from edge_vessel.kiosk.presentation_check import NoCheck
+from edge_vessel.kiosk.presentation import NoCheck
 from edge_vessel.kiosk.recognition import Recognition
 from edge_vessel.kiosk.requests import Enrol, Identify, Verify
 from edge_vessel.kiosk.tokens import Tokens
