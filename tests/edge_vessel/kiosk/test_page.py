@@ -254,19 +254,22 @@ def test_a_result_does_not_stay(kiosk: Kiosk, new_page: Callable[..., Page]) -> 
     expect(page.get_by_label("Subject id")).to_be_focused()
 
 
-def test_a_service_that_goes_and_a_token_that_does(
+def test_a_service_that_goes_a_recording_and_a_token_that_goes(
     new_page: Callable[..., Page], faults: list[str], tmp_path: Path
 ) -> None:
     kiosk = Kiosk(tmp_path)
     kiosk.show(SAMPLES / ANNA)
     with kiosk.serving():
-        page = new_page(kiosk.terminal, url=kiosk.url)
+        page = new_page(kiosk.operator, url=kiosk.url)
     expect(page.get_by_role("alert").filter(has_text="does not answer")).to_be_visible()
-    with kiosk.serving("--bind", kiosk.url.removeprefix("http://")):
+    address = kiosk.url.removeprefix("http://")
+    with kiosk.serving("--bind", address, demonstration=False):
         expect(page.locator("#offline")).to_be_hidden(timeout=SLOW_MS)
-        Tokens(kiosk.store / "tokens.json").remove("door")
-        page.locator("#subject").fill("anna")
-        page.locator("#start").click()
+        ask(page, "verify", "anna")
+        assert outcome(page) == "no_match"
+        expect(page.locator("#result-hint")).to_contain_text("Suspected:")
+        Tokens(kiosk.store / "tokens.json").remove("desk")
+        page.get_by_role("button", name="Try again").click()
         expect(page.locator("#token-fault")).to_contain_text("not known")
     assert all("Failed to load" in fault or "net::" in fault for fault in faults), faults
     faults.clear()
