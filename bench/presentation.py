@@ -108,9 +108,9 @@ def judged(name: str, picture: Picture, seed: int, duration_s: float) -> Present
     Raises:
         UsageError: the photograph shows no fundus.
     """
-    check = StreamCheck(require_pulse=True)
-    for shot in shots(name, picture.image, _field(picture), seed, duration_s):
-        check.add(shot.image, shot.time_s, find_field_of_view(shot.image))
+    check, fov = StreamCheck(require_pulse=True), _field(picture)
+    for shot in shots(name, picture.image, fov, seed, duration_s):
+        check.add(shot.image, shot.time_s, fov)
     return check.verdict()
 
 
@@ -122,13 +122,11 @@ def _field(picture: Picture) -> FieldOfView:
 
 
 def _costs_ms(picture: Picture) -> list[float]:
-    """Of frame after frame; that of finding the field of view, which a session needs anyhow, is
-    left out."""
-    check, taken_ms = StreamCheck(), []
-    for shot in shots("an eye", picture.image, _field(picture), 0, 5.0, _COST_SIDE_PX):
-        found = find_field_of_view(shot.image)
+    """Of frame after frame."""
+    check, fov, taken_ms = StreamCheck(), _field(picture), []
+    for shot in shots("an eye", picture.image, fov, 0, 5.0, _COST_SIDE_PX):
         started = time.process_time()
-        check.add(shot.image, shot.time_s, found)
+        check.add(shot.image, shot.time_s, fov)
         taken_ms.append(1e3 * (time.process_time() - started))
     return taken_ms
 

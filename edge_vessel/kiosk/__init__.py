@@ -1,1 +1,1 @@
-"""The kiosk: verification of people by their retina, as a service on the device."""
+"""The biometric kiosk: a camera, a store of templates, and an HTTP service on this device alone."""
