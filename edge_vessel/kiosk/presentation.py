@@ -1,7 +1,15 @@
-"""What a check of the camera's stream found: does it look into a living eye?"""
+"""What a check of the camera's stream may say: does it look into a living eye?
+
+`NoCheck` and `stream_check.StreamCheck` are two of them; a session knows the protocol alone.
+"""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_vessel.field_of_view import FieldOfView
 
 Suspicion = Literal["frozen", "looped", "motionless", "still_picture", "no_pulse"]
 """In the order in which they are given: what explains others comes first."""
@@ -34,3 +42,24 @@ class Presentation:
     twins: float | None
     rim: float | None
     pulse: float | None
+
+
+class PresentationCheck(Protocol):
+    """Is fed with every frame of one capture, and is then done with."""
+
+    def add(self, image: NDArray[np.uint8], time_s: float, fov: FieldOfView | None) -> None:
+        """A frame, (H, W, 3) uint8 RGB, of a clock that does not go back; `fov` where the field of
+        view was seen last, None where it was not."""
+
+    def verdict(self) -> Presentation:
+        """On all frames so far."""
+
+
+class NoCheck:
+    """Suspects nothing, asks for nothing."""
+
+    def add(self, image: NDArray[np.uint8], time_s: float, fov: FieldOfView | None) -> None:
+        pass
+
+    def verdict(self) -> Presentation:
+        return Presentation(None, True, True, 0.0, 0, 0.0, None, None, None, None)

@@ -8,7 +8,7 @@ import pytest
 
 from bench.eye_streams import ATTACKS, EYES, shots
 from edge_vessel.field_of_view import FieldOfView, find_field_of_view
-from edge_vessel.kiosk.presentation import Presentation
+from edge_vessel.kiosk.presentation import NoCheck, Presentation
 from edge_vessel.kiosk.pulse import pulse_share
 from edge_vessel.kiosk.stream_check import StreamCheck
 from edge_vessel.sources.images import read_image
@@ -162,3 +162,10 @@ def test_the_pulse_of_a_series(rate_hz, frames_per_s, duration_s, beats):
         times_s, x, y, level + (0.001 * rng.standard_normal(len(x)) if rate_hz else 0)
     )
     assert found is None if beats is None else (found > 0.4) is beats
+
+
+def test_the_null_check_suspects_nothing():
+    check = NoCheck()
+    check.add(np.zeros((8, 8, 3), np.uint8), 0.0, None)
+    found = check.verdict()
+    assert (found.suspicion, found.enough, found.last_followed) == (None, True, True)
