@@ -108,9 +108,9 @@ def judged(name: str, picture: Picture, seed: int, duration_s: float) -> Present
     Raises:
         UsageError: the photograph shows no fundus.
     """
-    check, fov = StreamCheck(require_pulse=True), _field(picture)
-    for shot in shots(name, picture.image, fov, seed, duration_s):
-        check.add(shot.image, shot.time_s, fov)
+    check = StreamCheck(require_pulse=True)
+    for shot in shots(name, picture.image, _field(picture), seed, duration_s):
+        check.add(shot.image, shot.time_s, find_field_of_view(shot.image))
     return check.verdict()
 
 
@@ -122,11 +122,11 @@ def _field(picture: Picture) -> FieldOfView:
 
 
 def _costs_ms(picture: Picture) -> list[float]:
-    """Of frame after frame."""
-    check, fov, taken_ms = StreamCheck(), _field(picture), []
-    for shot in shots("an eye", picture.image, fov, 0, 5.0, _COST_SIDE_PX):
+    """Of frame after frame, its field of view found and the frame added."""
+    check, taken_ms = StreamCheck(), []
+    for shot in shots("an eye", picture.image, _field(picture), 0, 5.0, _COST_SIDE_PX):
         started = time.process_time()
-        check.add(shot.image, shot.time_s, fov)
+        check.add(shot.image, shot.time_s, find_field_of_view(shot.image))
         taken_ms.append(1e3 * (time.process_time() - started))
     return taken_ms
 

@@ -48,8 +48,8 @@ class PresentationCheck(Protocol):
     """Is fed with every frame of one capture, and is then done with."""
 
     def add(self, image: NDArray[np.uint8], time_s: float, fov: FieldOfView | None) -> None:
-        """A frame, (H, W, 3) uint8 RGB, of a clock that does not go back; `fov` where the field of
-        view was seen last, None where it was not."""
+        """A frame, (H, W, 3) uint8 RGB, of a clock that does not go back; `fov` None where no
+        field of view was found in it."""
 
     def verdict(self) -> Presentation:
         """On all frames so far."""

@@ -25,7 +25,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_vessel.field_of_view import FieldOfView, find_field_of_view
+from edge_vessel.field_of_view import FieldOfView
 from edge_vessel.kiosk.presentation import Presentation, Suspicion
 from edge_vessel.kiosk.pulse import pulse_share
 from edge_vessel.kiosk.retinal_motion import Seen, Tracker
@@ -70,23 +70,15 @@ class StreamCheck:
         self._last_followed = False
 
     def add(self, image: NDArray[np.uint8], time_s: float, fov: FieldOfView | None) -> None:
-        """Takes a frame.
-
-        Args:
-            image: (H, W, 3) uint8 RGB.
-            time_s: of a clock that does not go back.
-            fov: where the field of view was seen last; None passes the frame over. Where it is in
-                this very frame is found out here: a rim that moves tells of a picture.
-        """
+        """See `PresentationCheck`."""
         self._last_followed = False
-        here = None if fov is None else find_field_of_view(image)
-        if here is None:
+        if fov is None:
             return
         if self._tracker is None or self._missed == _MOST_MISSED:
-            self._tracker = Tracker(image, here)
+            self._tracker = Tracker(image, fov)
             self._begin()
             self._first_s = time_s
-        seen = self._tracker.follow(image, time_s, here)
+        seen = self._tracker.follow(image, time_s, fov)
         if seen is None:
             self._missed += 1
             return
@@ -111,7 +103,7 @@ class StreamCheck:
         self._fresh += 1
 
     def verdict(self) -> Presentation:
-        """On all frames so far; takes some milliseconds."""
+        """See `PresentationCheck`; takes some milliseconds."""
         duration_s = self._last_s - self._first_s
         pulse = self._pulse()
         enough = self._followed >= _MIN_FRAMES and duration_s >= _MIN_S

@@ -31,7 +31,7 @@ def played(name, photograph, seed=0, duration_s=2.5):
 def judged(frames, require_pulse=False) -> Presentation:
     check = StreamCheck(require_pulse)
     for frame in frames:
-        check.add(frame.image, frame.time_s, FOV)
+        check.add(frame.image, frame.time_s, find_field_of_view(frame.image))
     return check.verdict()
 
 
@@ -112,13 +112,13 @@ def test_another_eye_does_not_follow_and_then_all_begins_anew(photographs):
     other = [replace(one, time_s=one.time_s + 2.2) for one in played("an eye", photographs[1])]
     check = StreamCheck()
     for frame in frames:
-        check.add(frame.image, frame.time_s, FOV)
+        check.add(frame.image, frame.time_s, find_field_of_view(frame.image))
     assert check.verdict().enough
     for frame in other[:10]:
-        check.add(frame.image, frame.time_s, FOV)
+        check.add(frame.image, frame.time_s, find_field_of_view(frame.image))
         assert not check.verdict().last_followed
     for frame in other[10:20]:
-        check.add(frame.image, frame.time_s, FOV)
+        check.add(frame.image, frame.time_s, find_field_of_view(frame.image))
     found = check.verdict()
     assert (found.last_followed, found.enough, found.frames) == (True, False, 10)
 
