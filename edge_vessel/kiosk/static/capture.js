@@ -10,10 +10,12 @@ export class Captures {
   #finished;
   #left;
   #running = null;
-  #last = null;
+  #operation = "";
+  #started = false;
   #good = false;
+  #suspicion = null;
 
-  /** `finished(result | Error)` ends each capture, `left()` one that the person has cancelled. */
+  /** `finished(result | Error, suspicion)` ends each capture, `left()` one that the person has cancelled. */
   constructor(service, finished, left) {
     this.#service = service;
     this.#finished = finished;
@@ -23,14 +25,14 @@ export class Captures {
   async begin(operation, fields) {
     const running = new AbortController();
     this.#running = running;
-    this.#last = [operation, fields];
-    this.#good = false;
+    this.#operation = operation;
+    this.#started = this.#good = false;
+    this.#suspicion = null;
     byId("capture-title").textContent = WORDS.capture[operation](fields.subject);
     byId("focus").value = 0;
     this.#say(WORDS.capture.waiting, "");
     this.#progress(0, fields.captures ?? 0);
     show("capture");
-    follow(byId("picture"), this.#service, running.signal, () => this.#good);
     let outcome;
     try {
       outcome = await this.#service.capture(operation, fields, running.signal);
@@ -41,11 +43,7 @@ export class Captures {
     const cancelled = running.signal.aborted;
     running.abort();
     if (cancelled) this.#left();
-    else this.#finished(outcome);
-  }
-
-  again() {
-    this.begin(...this.#last);
+    else this.#finished(outcome, this.#suspicion);
   }
 
   /** The service drops the capture of a request that is gone. */
@@ -53,14 +51,24 @@ export class Captures {
     this.#running?.abort();
   }
 
+  /** An event. Until this capture's turn has come, eye and hints are somebody else's. */
   heard({ name, data }) {
-    if (!this.#running) return; // somebody else's
-    if (name === "hint") this.#judge(data);
+    if (!this.#running) return;
+    if (name === "capture_started") this.#start(data.operation);
+    else if (!this.#started) return;
+    else if (name === "hint") this.#judge(data);
     else if (name === "capture_taken") {
       this.#progress(data.number, data.of);
       this.#say(WORDS.capture.taken(data.number, data.of), "good");
     } else if (name === "remove_and_return") this.#say(WORDS.capture.remove, "");
+    else if (name === "result") this.#suspicion = data.suspicion;
     else if (name === "camera" && data.state === "lost") this.#say(WORDS.capture.cameraLost, "bad");
+  }
+
+  #start(operation) {
+    if (this.#started || operation !== this.#operation) return;
+    this.#started = true;
+    follow(byId("picture"), this.#service, this.#running.signal, () => this.#good);
   }
 
   #judge({ hint, focus }) {

@@ -2,21 +2,22 @@
 import { Captures } from "./capture.js";
 import { listen } from "./listening.js";
 import { showResult } from "./result.js";
-import { Refused, Service } from "./service.js";
+import { NO_TOKEN, Refused, Service } from "./service.js";
 import { showSubjects } from "./subjects.js";
 import { byId, currentView, show, write } from "./view.js";
 import { WORDS } from "./words.js";
 
-const HOME = "verify";
 const TOKEN = "edge-vessel-token";
-const NO_TOKEN = 401;
 const REFUSALS = { 403: "forbidden", 409: "known", 429: "busy" };
+
+const goHome = () => go("verify");
 
 let service = null;
 let captures = null;
 let session = null; // an AbortController: ends with the token
+let repeat = null; // what "Try again" does
 
-write(document, WORDS);
+write();
 prepareKeys();
 byId("token-form").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -28,21 +29,21 @@ byId("ask-form").addEventListener("submit", (event) => {
   start();
 });
 byId("cancel").addEventListener("click", () => captures.cancel());
-byId("again").addEventListener("click", () => captures.again());
-byId("done").addEventListener("click", () => go(HOME));
+byId("again").addEventListener("click", () => repeat());
+byId("done").addEventListener("click", goHome);
 for (const button of document.querySelectorAll("[data-go]")) {
   button.addEventListener("click", () => go(button.dataset.go));
 }
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || byId("confirm").open || !service) return;
   if (currentView() === "capture") captures.cancel();
-  else go(HOME);
+  else goHome();
 });
 const fromAddress = new URLSearchParams(location.hash.slice(1)).get("token");
 if (fromAddress) history.replaceState(null, "", location.pathname);
 const known = fromAddress ?? sessionStorage.getItem(TOKEN);
 if (known) signIn(known);
-else show("token", "token");
+else askForToken("");
 
 async function signIn(token) {
   const candidate = new Service(token);
@@ -50,20 +51,23 @@ async function signIn(token) {
   try {
     status = await candidate.status();
   } catch (error) {
-    signOut(error instanceof Refused ? WORDS.token.refused : WORDS.outcomes.unreachable.text());
+    if (error.status === NO_TOKEN) signOut(WORDS.token.refused);
+    else askForToken(WORDS.outcomes.unreachable.text());
     return;
   }
   sessionStorage.setItem(TOKEN, token);
   service = candidate;
   session = new AbortController();
-  captures = new Captures(service, finished, () => go(HOME));
+  captures = new Captures(service, finished, goHome);
   byId("token").value = "";
   byId("demonstration").hidden = !status.demonstration;
   for (const one of document.querySelectorAll("[data-operator]")) {
     one.hidden = status.role !== "operator";
   }
-  go(HOME);
-  listen(service, session.signal, (event) => captures.heard(event), reachable);
+  goHome();
+  const heard = (event) => captures.heard(event);
+  const denied = () => signOut(WORDS.token.refused);
+  listen(service, session.signal, { heard, reachable, denied });
 }
 
 function signOut(fault) {
@@ -72,6 +76,10 @@ function signOut(fault) {
   captures?.cancel();
   service = null;
   reachable(true);
+  askForToken(fault);
+}
+
+function askForToken(fault) {
   showNavigation(false);
   byId("token-fault").textContent = fault;
   show("token", "token");
@@ -89,13 +97,17 @@ function showNavigation(yes) {
 }
 
 function go(where) {
+  if (!service) return; // signed out meanwhile
   showNavigation(true);
   for (const button of document.querySelectorAll("[data-go]")) {
     if (button.dataset.go === where) button.setAttribute("aria-current", "page");
     else button.removeAttribute("aria-current");
   }
-  if (where === "subjects") showSubjects(service, failed);
-  else ask(where);
+  if (where !== "subjects") ask(where);
+  else {
+    repeat = () => go(where);
+    showSubjects(service, failed);
+  }
 }
 
 function ask(operation) {
@@ -119,42 +131,52 @@ function start() {
   const { operation } = form.dataset;
   const fields = operation === "identify" ? {} : { subject: byId("subject").value };
   if (operation === "enrol") fields.captures = Number(form.elements.captures.value);
-  showNavigation(false);
-  captures.begin(operation, fields);
+  repeat = () => {
+    showNavigation(false);
+    captures.begin(operation, fields);
+  };
+  repeat();
 }
 
 /** Of a capture: its result document, or what was thrown instead. */
-function finished(outcome) {
+function finished(outcome, suspicion) {
   showNavigation(true);
   if (outcome instanceof Error) failed(outcome, byId("subject").value);
-  else showResult(outcome.status, outcome);
+  else showResult(goHome, outcome.status, { ...outcome, suspicion });
 }
 
 function failed(error, subject) {
   if (!service) return;
-  if (!(error instanceof Refused)) showResult("unreachable");
+  if (!(error instanceof Refused)) showResult(goHome, "unreachable");
   else if (error.status === NO_TOKEN) signOut(WORDS.token.refused);
-  else showResult(REFUSALS[error.status] ?? "error", { subject, retry_after_s: error.retryAfter_s });
+  else {
+    const refusal = REFUSALS[error.status] ?? "error";
+    showResult(goHome, refusal, { subject, retry_after_s: error.retryAfter_s });
+  }
 }
 
 /** For fingers. A keyboard types into the field itself and need not step through forty keys. */
 function prepareKeys() {
-  const field = byId("subject");
-  const press = (text, label, act, wide) => {
-    const key = document.createElement("button");
-    Object.assign(key, { type: "button", textContent: text, tabIndex: -1 });
-    key.setAttribute("aria-label", label);
-    key.classList.toggle("wide", wide);
-    key.addEventListener("pointerdown", (event) => event.preventDefault()); // the field keeps focus
-    key.addEventListener("click", act);
-    byId("keys").append(key);
-  };
   byId("keys").setAttribute("aria-label", WORDS.ask.keys);
   for (const letter of "1234567890qwertyuiopasdfghjkl-zxcvbnm._") {
-    press(letter, letter, () => field.setRangeText(letter, field.selectionStart, field.selectionEnd, "end"), false);
+    addKey(letter, letter, (field) => [letter, field.selectionStart]);
   }
-  press("⌫", WORDS.ask.erase, () => {
-    const from = field.selectionStart === field.selectionEnd ? field.selectionStart - 1 : field.selectionStart;
-    if (from >= 0) field.setRangeText("", from, field.selectionEnd, "end");
-  }, false);
+  addKey("⌫", WORDS.ask.erase, ({ selectionStart, selectionEnd }) => [
+    "",
+    selectionStart === selectionEnd ? Math.max(0, selectionStart - 1) : selectionStart,
+  ]);
+}
+
+/** `change(field)` gives the text to insert, and from where on it takes the selection's place. */
+function addKey(text, label, change) {
+  const field = byId("subject");
+  const key = document.createElement("button");
+  Object.assign(key, { type: "button", textContent: text, tabIndex: -1 });
+  key.setAttribute("aria-label", label);
+  key.addEventListener("pointerdown", (event) => event.preventDefault()); // the field keeps focus
+  key.addEventListener("click", () => {
+    const [inserted, from] = change(field);
+    field.setRangeText(inserted, from, field.selectionEnd, "end");
+  });
+  byId("keys").append(key);
 }

@@ -1,5 +1,6 @@
 // The service's interface, as the page needs it.
 
+export const NO_TOKEN = 401;
 const SILENCE_MS = 40_000; // a heartbeat comes every 15 s
 
 /** The service answered, with something other than 2xx. */

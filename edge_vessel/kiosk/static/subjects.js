@@ -1,20 +1,20 @@
 // Who is enrolled, and the deletion of one.
-import { byId, show } from "./view.js";
+import { byId, currentView, show } from "./view.js";
 import { WORDS } from "./words.js";
 
-/** Loads and shows the list; what goes wrong is given to `failed`. */
+/** Shows the list, and loads it; what goes wrong is given to `failed`. */
 export async function showSubjects(service, failed, said = "") {
-  let subjects;
-  try {
-    ({ subjects } = await service.subjects());
-  } catch (error) {
-    failed(error);
-    return;
-  }
-  const rows = subjects.map((one) => row(one, () => remove(service, failed, one.subject)));
-  byId("subjects").replaceChildren(...rows);
-  byId("subjects-said").textContent = said || (rows.length ? "" : WORDS.subjects.none);
+  byId("subjects").replaceChildren();
+  byId("subjects-said").textContent = said;
   show("subjects");
+  try {
+    const { subjects } = await service.subjects();
+    const rows = subjects.map((one) => row(one, () => remove(service, failed, one.subject)));
+    byId("subjects").replaceChildren(...rows);
+    if (!rows.length) byId("subjects-said").textContent = `${said} ${WORDS.subjects.none}`;
+  } catch (error) {
+    if (currentView() === "subjects") failed(error);
+  }
 }
 
 function row({ subject, enrolled_at: enrolledAt }, remove) {
@@ -23,10 +23,11 @@ function row({ subject, enrolled_at: enrolledAt }, remove) {
   const when = document.createElement("span");
   const button = document.createElement("button");
   when.className = "quiet";
-  const moment = new Date(enrolledAt).toLocaleString(WORDS.lang, { dateStyle: "medium", timeStyle: "short" });
-  when.textContent = WORDS.subjects.enrolledAt(moment);
+  const form = new Intl.DateTimeFormat(WORDS.lang, { dateStyle: "medium", timeStyle: "short" });
+  when.textContent = WORDS.subjects.enrolledAt(form.format(new Date(enrolledAt)));
   name.append(subject, when);
-  Object.assign(button, { type: "button", className: "danger", textContent: WORDS.subjects.remove });
+  Object.assign(button, { type: "button", className: "danger" });
+  button.textContent = WORDS.subjects.remove;
   button.setAttribute("aria-label", WORDS.subjects.removeNamed(subject));
   button.addEventListener("click", remove);
   item.append(name, button);

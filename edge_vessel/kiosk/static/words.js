@@ -28,9 +28,21 @@ export const WORDS = {
     erase: "Erase",
   },
   operations: {
-    verify: { title: "Who are you?", text: "Enter your subject id, then look into the camera.", start: "Verify" },
-    identify: { title: "Look into the camera", text: "You will be looked for among all who are enrolled.", start: "Identify" },
-    enrol: { title: "Enrol a subject", text: "The same eye is captured several times.", start: "Enrol" },
+    verify: {
+      title: "Who are you?",
+      text: "Enter your subject id, then look into the camera.",
+      start: "Verify",
+    },
+    identify: {
+      title: "Look into the camera",
+      text: "You will be looked for among all who are enrolled.",
+      start: "Identify",
+    },
+    enrol: {
+      title: "Enrol a subject",
+      text: "The same eye is captured several times.",
+      start: "Enrol",
+    },
   },
   capture: {
     verify: (subject) => `Verifying ${subject}`,
@@ -57,20 +69,67 @@ export const WORDS = {
     out_of_focus: "Move slowly until the picture is sharp",
     retry: "Blink, then look again",
   },
+  // What an operator is told, and a terminal is not.
+  suspicions: {
+    frozen: "Suspected: the camera gives one picture over and over",
+    looped: "Suspected: a recording is played again and again",
+    motionless: "Suspected: this eye does not move",
+    still_picture: "Suspected: a picture is moved before the camera",
+    no_pulse: "Suspected: the vessels do not beat",
+  },
   outcomes: {
-    match: { title: "Match", text: (subject) => `This is ${subject}.`, shape: "tick", tone: "good" },
-    no_match: { title: "No match", text: () => "This eye was not recognised.", shape: "cross", tone: "bad" },
-    enrolled: { title: "Enrolled", text: (subject) => `${subject} can be verified now.`, shape: "tick", tone: "good" },
-    retry: { title: "Try again", text: () => "The captures were not good enough.", shape: "again", tone: "warn" },
-    locked: { title: "Locked", text: () => "Too many attempts have failed.", shape: "lock", tone: "warn" },
-    camera_lost: { title: "Camera lost", text: () => "Check its cable and its power, then try again.", shape: "camera", tone: "bad" },
-    timeout: { title: "Out of time", text: () => "No good capture came about in time.", shape: "again", tone: "warn" },
-    cancelled: { title: "Cancelled", text: () => "Nothing was compared or kept.", shape: "again", tone: "warn" },
-    error: { title: "It went wrong", text: () => "The operator finds the reason in the service’s log.", shape: "alert", tone: "bad" },
-    known: { title: "Enrolled already", text: (subject) => `Delete ${subject} first, then enrol anew.`, shape: "alert", tone: "warn" },
-    busy: { title: "Busy", text: () => "Others wait for the camera.", shape: "alert", tone: "warn" },
-    unreachable: { title: "No answer", text: () => "The service cannot be reached.", shape: "alert", tone: "bad" },
-    forbidden: { title: "Not allowed", text: () => "This terminal’s token is not an operator’s.", shape: "lock", tone: "warn" },
+    match: {
+      title: "Match",
+      text: (subject) => `This is ${subject}.`,
+    },
+    no_match: {
+      title: "No match",
+      text: () => "This eye was not recognised.",
+    },
+    enrolled: {
+      title: "Enrolled",
+      text: (subject) => `${subject} can be verified now.`,
+    },
+    retry: {
+      title: "Try again",
+      text: () => "The captures were not good enough.",
+    },
+    locked: {
+      title: "Locked",
+      text: () => "Too many attempts have failed.",
+    },
+    camera_lost: {
+      title: "Camera lost",
+      text: () => "Check its cable and its power, then try again.",
+    },
+    timeout: {
+      title: "Out of time",
+      text: () => "No good capture came about in time.",
+    },
+    cancelled: {
+      title: "Cancelled",
+      text: () => "Nothing was compared or kept.",
+    },
+    error: {
+      title: "It went wrong",
+      text: () => "The operator finds the reason in the service’s log.",
+    },
+    known: {
+      title: "Enrolled already",
+      text: (subject) => `Delete ${subject} first, then enrol anew.`,
+    },
+    busy: {
+      title: "Busy",
+      text: () => "Others wait for the camera.",
+    },
+    unreachable: {
+      title: "No answer",
+      text: () => "The service cannot be reached.",
+    },
+    forbidden: {
+      title: "Not allowed",
+      text: () => "This terminal’s token is not an operator’s.",
+    },
   },
   result: {
     again: "Try again",

@@ -70,15 +70,18 @@ class Kiosk:
             assert all(isinstance(lockout.begin(subject), Attempt) for _ in range(times))
 
     @contextlib.contextmanager
-    def serving(self, *flags: str, camera: str = "") -> Iterator[httpx.Client]:
+    def serving(
+        self, *flags: str, camera: str = "", demonstration: bool = True
+    ) -> Iterator[httpx.Client]:
         """A client of the running service, an operator's; the process is stopped at the end."""
         camera = camera or f"play:{self.folder / 'eye'},side=480,fps=30,hold=1"
         command = [
             sys.executable, "-m", "edge_vessel.kiosk", "serve", "--camera", camera,
             "--model", "m2unet-fundus-544", "--threads", "1", "--store", str(self.store),
-            "--key", str(self.key), "--enrol-pause", "0.1", "--demonstration",
-            "--bind", "127.0.0.1:0", *flags,
+            "--key", str(self.key), "--enrol-pause", "0.1", "--bind", "127.0.0.1:0", *flags,
         ]  # fmt: skip
+        if demonstration:
+            command.append("--demonstration")
         if "--unix" in flags:
             del command[command.index("--bind") : command.index("--bind") + 2]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -13,11 +13,15 @@ from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 from running_kiosks import ANNA, BORIS, SAMPLES, Kiosk
 
 from edge_vessel.biometrics import quality
+from edge_vessel.kiosk.presentation import Suspicion
 from edge_vessel.kiosk.results import Status
+from edge_vessel.kiosk.tokens import Tokens
 
 CHROMIUM = Path("/usr/bin/chromium")
 WIDE, PHONE = (1024, 600), (360, 740)
 SLOW_MS = 30_000
+_BOXES = """all => all.filter(one => one.checkVisibility()).map(one =>
+    [one.textContent, one.getBoundingClientRect().width, one.getBoundingClientRect().height])"""
 
 
 @pytest.fixture(scope="module")
@@ -49,19 +53,20 @@ def new_page(browser: Browser, kiosk: Kiosk, faults: list[str]) -> Iterator[Call
     """Makes a page, signed in with a token, of which no request may leave the device."""
     pages: list[Page] = []
 
-    def watch(request: Request) -> None:
-        if not request.url.startswith(f"{kiosk.url}/"):
+    def watch(request: Request, url: str) -> None:
+        if not request.url.startswith(f"{url}/"):
             faults.append(f"asks {request.url}")
 
-    def make(token: str | None, size: tuple[int, int] = WIDE, **more: Any) -> Page:
+    def make(token: str | None, size: tuple[int, int] = WIDE, url: str = "", **more: Any) -> Page:
         width, height = size
+        url = url or kiosk.url
         page = browser.new_page(viewport={"width": width, "height": height}, **more)
         pages.append(page)
         page.set_default_timeout(SLOW_MS)
-        page.on("request", watch)
+        page.on("request", lambda request: watch(request, url))
         page.on("console", lambda said: faults.append(said.text))
         page.on("pageerror", lambda error: faults.append(str(error)))
-        page.goto(f"{kiosk.url}/" + (f"#token={token}" if token else ""))
+        page.goto(f"{url}/" + (f"#token={token}" if token else ""))
         return page
 
     yield make
@@ -117,7 +122,7 @@ def test_from_enrolment_to_deletion(kiosk: Kiosk, new_page: Callable[..., Page])
         page.get_by_role("button", name="Delete anna").click()
         page.get_by_role("dialog", name="Delete anna?").get_by_role("button", name=choice).click()
         expect(page.locator("#subjects li")).to_have_count(left)
-    expect(page.locator("#subjects-said")).to_have_text("anna was deleted.")
+    expect(page.locator("#subjects-said")).to_have_text("anna was deleted. Nobody is enrolled.")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
@@ -137,6 +142,7 @@ def test_a_keyboard_is_enough(kiosk: Kiosk, new_page: Callable[..., Page]) -> No
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline != "none", "what has the keyboard shows it"
 
+    kiosk.show()
     page.get_by_label("Subject id").focus()
     page.keyboard.type("anna")
     press("Enter")
@@ -163,10 +169,9 @@ def test_every_view_fits_and_has_names(
         expect(page.locator(f"[data-go={where}][aria-current=page]")).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), where
         assert page.locator("h1:visible").count() == 1, where
-        for control in page.locator("button:visible, input:visible:not([type=radio])").all():
-            box = control.bounding_box()
-            assert box is not None
-            assert min(box["width"], box["height"]) >= 44, (where, control.inner_text(), box)
+        controls = page.locator("button:visible, input:visible:not([type=radio]), fieldset span")
+        for words, width, height in controls.evaluate_all(_BOXES):
+            assert min(width, height) >= 44, (where, words, width, height)
         for role in ("button", "textbox", "radio", "navigation", "heading"):
             nameless = page.get_by_role(role, name=re.compile(r"^$"))
             assert nameless.count() == 0, (where, role)
@@ -190,15 +195,14 @@ def test_a_finger_types_on_the_screen(kiosk: Kiosk, new_page: Callable[..., Page
 
 def test_everything_that_may_be_said_has_words(kiosk: Kiosk, new_page: Callable[..., Page]) -> None:
     page = new_page(kiosk.terminal)
-    said = page.evaluate(
+    hints, outcomes, suspicions = page.evaluate(
         """import("/static/words.js").then(({WORDS}) =>
-            [Object.keys(WORDS.hints), Object.keys(WORDS.outcomes),
-             Object.values(WORDS.outcomes).map(({shape}) => shape)])"""
+            [WORDS.hints, WORDS.outcomes, WORDS.suspicions].map((all) => Object.keys(all)))"""
     )
-    assert said[0] == list(quality.HINTS)
-    assert set(get_args(Status)) <= set(said[1])
-    shapes = page.locator("symbol").evaluate_all("all => all.map(({id}) => id)")
-    assert {f"shape-{shape}" for shape in said[2]} <= set(shapes)
+    assert hints == list(quality.HINTS)
+    assert set(get_args(Status)) <= set(outcomes)
+    assert suspicions == list(get_args(Suspicion))
+    assert page.locator("html").get_attribute("lang") == "en"
     assert page.locator("[data-word]").evaluate_all("all => all.every(one => one.textContent)")
 
 
@@ -210,3 +214,54 @@ def test_a_wrong_token_is_told(
     assert page.evaluate("sessionStorage.length") == 0
     refused = faults.pop()
     assert "401" in refused, "the browser's own line in the console"
+
+
+def test_while_another_has_the_camera_his_eye_is_not_shown(
+    kiosk: Kiosk, new_page: Callable[..., Page]
+) -> None:
+    kiosk.show()
+    first, second = new_page(kiosk.terminal), new_page(kiosk.terminal)
+    ask(first, "verify", "anna")
+    expect(first.locator("#hint")).to_have_text("Turn the light up", timeout=SLOW_MS)
+    ask(second, "verify", "anna")
+    second.wait_for_timeout(500)
+    expect(second.locator("#hint")).to_have_text("Waiting for the camera …")
+    expect(second.locator("#picture")).to_have_attribute("data-frames", "0")
+    first.keyboard.press("Escape")
+    expect(second.locator("#hint")).to_have_text("Turn the light up", timeout=SLOW_MS)
+    expect(second.locator("#picture")).not_to_have_attribute("data-frames", "0")
+    second.keyboard.press("Escape")
+
+
+def test_a_result_does_not_stay(kiosk: Kiosk, new_page: Callable[..., Page]) -> None:
+    page = new_page(kiosk.terminal)
+    page.clock.install()
+    kiosk.fail("dora", times=5)
+    ask(page, "verify", "dora")
+    assert outcome(page) == "locked"
+    page.clock.fast_forward(31_000)
+    expect(page.locator("#result-over")).to_have_text("You can try again now.")
+    expect(page.get_by_role("button", name="Try again")).to_be_enabled()
+    page.clock.fast_forward(31_000)
+    expect(page.get_by_label("Subject id")).to_be_focused()
+
+
+def test_a_service_that_goes_a_recording_and_a_token_that_goes(
+    new_page: Callable[..., Page], faults: list[str], tmp_path: Path
+) -> None:
+    kiosk = Kiosk(tmp_path)
+    kiosk.show(SAMPLES / ANNA)
+    with kiosk.serving():
+        page = new_page(kiosk.operator, url=kiosk.url)
+    expect(page.get_by_role("alert").filter(has_text="does not answer")).to_be_visible()
+    address = kiosk.url.removeprefix("http://")
+    with kiosk.serving("--bind", address, demonstration=False):
+        expect(page.locator("#offline")).to_be_hidden(timeout=SLOW_MS)
+        ask(page, "verify", "anna")
+        assert outcome(page) == "no_match"
+        expect(page.locator("#result-hint")).to_contain_text("Suspected:")
+        Tokens(kiosk.store / "tokens.json").remove("desk")
+        page.get_by_role("button", name="Try again").click()
+        expect(page.locator("#token-fault")).to_contain_text("not known")
+    assert all("Failed to load" in fault or "net::" in fault for fault in faults), faults
+    faults.clear()

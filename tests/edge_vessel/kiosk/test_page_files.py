@@ -2,11 +2,13 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 import edge_vessel.kiosk
 from edge_vessel.biometrics import quality
+from edge_vessel.kiosk.results import Status
 
 STATIC = Path(edge_vessel.kiosk.__file__).parent / "static"
 TEXTS = {path.name: path.read_text() for path in STATIC.iterdir()}
@@ -62,3 +64,17 @@ def test_nothing_comes_from_elsewhere() -> None:
 def test_the_bar_shows_the_focus_that_is_asked_for() -> None:
     (shown,) = re.findall(r"ENOUGH_FOCUS = ([0-9.]+)", TEXTS["capture.js"])
     assert float(shown) == quality._MIN_FOCUS
+
+
+def test_each_outcome_has_a_shape() -> None:
+    shapes = dict(re.findall(r'  (\w+): \["(\w+)", "\w+"\]', TEXTS["result.js"]))
+    assert set(get_args(Status)) <= set(shapes)
+    assert {f"shape-{shape}" for shape in shapes.values()} <= set(
+        re.findall(r'<symbol id="([^"]+)"', TEXTS["index.html"])
+    )
+
+
+def test_nothing_moves_for_who_wants_no_motion() -> None:
+    still, moving = TEXTS["kiosk.css"].split("@media (prefers-reduced-motion: no-preference)")
+    assert not re.search("animation|transition", still)
+    assert "animation" in moving
