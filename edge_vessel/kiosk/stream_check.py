@@ -51,8 +51,8 @@ class StreamCheck:
     """Looks for the signs above; keeps samples of the last 300 frames, no picture but the first's.
 
     Args:
-        require_pulse: suspects eyes whose vessels do not beat, which takes 4 s at 8 frames a
-            second or more.
+        require_pulse: suspects eyes whose vessels do not beat, which takes 4 s at 8 frames a second
+            or more.
     """
 
     def __init__(self, require_pulse: bool = False) -> None:
