@@ -6,7 +6,7 @@ PYTEST := $(VENV)/bin/python -m pytest --cov
 # Two files at a time; then, alone, what times something or lives with a camera's clock. The longest
 # file comes first, so that no core waits for it at the end.
 SIDE_BY_SIDE := tests/train/test_fit.py tests/board tests/compile tests/train
-ALONE := tests/edge_vessel tests/bench tests/deploy tests/test_packaging.py
+ALONE := tests/edge_vessel tests/examples tests/bench tests/deploy tests/test_packaging.py
 .PHONY: demo test check clean
 
 demo: $(VENV)/base

@@ -16,6 +16,7 @@ COMMANDS = {
     "gpu": "a frame on a GPU, with its copies and without",
     "repeatability": "biomarkers of one eye from capture to capture, against those of others",
     "matching": "one eye against one and against 10,000, on one core",
+    "presentation": "which simulated streams of a kiosk are refused",
     "sweep": "one network at several input sizes: cost and memory a megapixel",
     "report": "runs as a table, Markdown, HTML and pictures",
     "compare": "two runs: the ratio with its interval; 1 on a regression only",

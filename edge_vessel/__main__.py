@@ -1,4 +1,4 @@
-"""`edge-vessel run | doctor | artifact | slots`: the modules' own commands under one name."""
+"""`edge-vessel run | doctor | artifact | slots | kiosk`: the modules' commands under one name."""
 
 import importlib
 import sys
@@ -11,6 +11,7 @@ _COMMANDS = {
     "doctor": "edge_vessel.doctor",
     "artifact": "edge_vessel.artifact_cli",
     "slots": "edge_vessel.slots.command_line",
+    "kiosk": "edge_vessel.kiosk.__main__",
 }
 
 

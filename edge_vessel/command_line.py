@@ -15,6 +15,7 @@ from edge_vessel import abandonable, models
 from edge_vessel.errors import DeviceError, EdgeVesselError
 
 MAX_THREADS = 1024
+_LONGEST_NAME = 230  # bytes; ".samples.csv" and the affixes of a temporary file come on top
 _INTERRUPTED = 130  # 128 + SIGINT, as shells count
 
 
@@ -87,6 +88,24 @@ def path(text: str) -> Path:
     if not text:
         raise argparse.ArgumentTypeError("empty: name a path")
     return Path(text)
+
+
+def output(text: str) -> Path:
+    """An argparse type: a file that can be written, new or in the place of another."""
+    named = path(text)
+    if not named.parent.is_dir():
+        fault = "no such folder"
+    elif named.is_dir():
+        fault = "is a folder: name a file"
+    elif named.exists() and not named.is_file():
+        fault = "is not a regular file: name another"
+    elif not os.access(named.parent, os.W_OK):
+        fault = "its folder cannot be written"
+    elif not named.name.isprintable() or len(os.fsencode(named.name)) > _LONGEST_NAME:
+        fault = f"name it with at most {_LONGEST_NAME} printable characters"
+    else:
+        return named
+    raise argparse.ArgumentTypeError(f"{text}: {fault}")
 
 
 def add_trust_flags(parser: argparse.ArgumentParser) -> None:

@@ -27,6 +27,8 @@ def test_the_wheel_holds_the_runtime_and_its_model_alone(tmp_path):
         for name in ("manifest.json", "model.onnx", "golden.npz")
     }
     assert "edge_vessel/py.typed" in names
+    page = {path.name for path in (ROOT / "edge_vessel/kiosk/static").iterdir()}
+    assert {f"edge_vessel/kiosk/static/{name}" for name in page} <= set(names)
     assert wheel.stat().st_size < 8e6
 
 

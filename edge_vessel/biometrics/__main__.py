@@ -2,11 +2,9 @@
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 from rich.table import Table
 
@@ -23,6 +21,7 @@ from edge_vessel.command_line import (
     add_model_flags,
     guarded,
     leave,
+    output,
     path,
     whole_number,
 )
@@ -134,13 +133,6 @@ def _rate(rate: Rate) -> str:
     return f"{rate.errors}/{rate.trials} ({100 * rate.low:.2g} to {100 * rate.high:.2g} %)"
 
 
-def _file(text: str) -> Path:
-    named = path(text)
-    if not named.parent.is_dir() or named.is_dir() or not os.access(named.parent, os.W_OK):
-        raise argparse.ArgumentTypeError(f"{text}: name a file in a folder that can be written")
-    return named
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m edge_vessel.biometrics", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="evaluate")
@@ -158,8 +150,8 @@ def _parser() -> argparse.ArgumentParser:
     evaluates.add_argument(
         "--cache", type=path, metavar="FOLDER", help="keeps the vessel maps, which identify people"
     )
-    evaluates.add_argument("--output", type=_file, metavar="JSON")
-    evaluates.add_argument("--png", type=_file, metavar="FILE", help="histograms and DET curves")
+    evaluates.add_argument("--output", type=output, metavar="JSON")
+    evaluates.add_argument("--png", type=output, metavar="FILE", help="histograms and DET curves")
     evaluates.add_argument("--json", action="store_true", help="print the document as JSON")
     add_model_flags(evaluates)
     return parser

@@ -46,7 +46,9 @@ def install(layout: Layout, source: Artifact, trust: Trust, rules: Rules) -> Sta
     try:
         layout.root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DeviceError(f"{layout.root}: cannot be made: {error.strerror}") from error
+        raise DeviceError(
+            f"{layout.root}: cannot be made: {error.strerror}; name another folder with --slots"
+        ) from error
     with locked(layout.installing, "another installation"):
         state = states.read(layout)
         if runs(layout, state, release, trust):

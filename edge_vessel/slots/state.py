@@ -132,6 +132,10 @@ def read(layout: Layout) -> State:
         path.lstat()
     except FileNotFoundError:
         return State()
+    except NotADirectoryError as error:
+        raise ArtifactError(
+            f"{layout.root}: is not a folder; name that of the slots with --slots"
+        ) from error
     except OSError as error:
         raise ArtifactError(f"{path}: cannot be read: {error.strerror}") from error
     content = read_regular(path, _MAX_STATE_BYTES, ArtifactError)

@@ -7,6 +7,7 @@
 | `camera:0`, `camera:/dev/video2`, `camera:/dev/v4l/by-id/...` | a V4L2 camera |
 | `rtsp://...`, `rtsps://...` | a network camera |
 | `gst:ELEMENT ! ELEMENT` | a GStreamer pipeline: CSI cameras and the like |
+| `play:PATH[,fps=..,hold=..,side=..]` | photographs as a camera's stream, over and over |
 | `synthetic:[width=..,height=..,fps=..,frames=..,seed=..]` | a drawn fundus |
 """
 
@@ -17,6 +18,7 @@ from edge_vessel.sources.base import Frame, Source
 from edge_vessel.sources.camera import Camera
 from edge_vessel.sources.gstreamer import GStreamer
 from edge_vessel.sources.images import ImageFiles
+from edge_vessel.sources.play import Play
 from edge_vessel.sources.synthetic import Synthetic
 from edge_vessel.sources.video import VIDEO_SUFFIXES, Rtsp, VideoFile
 
@@ -34,6 +36,7 @@ def _synthetic(rest: str) -> Source:
 SCHEMES: dict[str, Callable[[str], Source]] = {
     "camera": Camera,
     "gst": GStreamer,
+    "play": Play,
     "rtsp": lambda rest: Rtsp(f"rtsp:{rest}"),
     "rtsps": lambda rest: Rtsp(f"rtsps:{rest}"),
     "synthetic": _synthetic,

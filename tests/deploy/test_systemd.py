@@ -9,16 +9,23 @@ import sys
 from pathlib import Path
 
 import artifact_folders
+import httpx
 import pytest
 from needs import unavailable
 from sandbox import HEADER, allowed
 
+from edge_vessel.biometrics import keys
+from edge_vessel.biometrics.audit import Audit
+from edge_vessel.biometrics.store import DEFAULT_FOLDER, Store
+from edge_vessel.kiosk import serve_command
+from edge_vessel.kiosk.tokens import Tokens
 from edge_vessel.run_options import parser
 from edge_vessel.slots.layout import DEFAULT_ROOT
 from edge_vessel.slots.trial_run import SelfTestLimits
 
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "deploy/systemd/edge-vessel.service"
+KIOSK = ROOT / "deploy/systemd/edge-vessel-kiosk.service"
 RULES = ROOT / "deploy/udev/70-edge-vessel.rules"
 COMMAND = "/opt/edge-vessel/current/bin/edge-vessel"
 
@@ -29,17 +36,18 @@ def analyze() -> str:
     return found or unavailable("no systemd-analyze: apt install systemd")
 
 
-def settings(name: str) -> list[str]:
+def settings(name: str, unit: Path = UNIT) -> list[str]:
     """The values of a setting, with continued lines joined."""
-    text = UNIT.read_text().replace("\\\n", " ")
+    text = unit.read_text().replace("\\\n", " ")
     return re.findall(rf"^{name}=(.*)$", text, re.MULTILINE)
 
 
-def test_its_exposure_is_below_2_5(analyze):
-    command = [analyze, "security", "--offline=true", "--threshold=25", "--no-pager", str(UNIT)]
+@pytest.mark.parametrize("unit", [UNIT, KIOSK])
+def test_its_exposure_is_below_2_5(unit, analyze):
+    command = [analyze, "security", "--offline=true", "--threshold=25", "--no-pager", str(unit)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Overall exposure level for edge-vessel.service" in done.stdout
+    assert f"Overall exposure level for {unit.name}" in done.stdout
 
 
 def test_a_unit_that_is_open_fails_that_test(analyze, tmp_path):
@@ -49,13 +57,14 @@ def test_a_unit_that_is_open_fails_that_test(analyze, tmp_path):
     assert subprocess.run(command, capture_output=True, check=False).returncode != 0
 
 
-def test_systemd_has_nothing_to_say_of_it(analyze, tmp_path):
+@pytest.mark.parametrize("unit", [UNIT, KIOSK])
+def test_systemd_has_nothing_to_say_of_it(unit, analyze, tmp_path):
     """Beside where the runtime is installed, which a test has no business in."""
-    unit = tmp_path / UNIT.name
-    text = UNIT.read_text()
+    text = unit.read_text()
     assert COMMAND in text
-    unit.write_text(text.replace(COMMAND, sys.executable))
-    command = [analyze, "verify", "--man=no", str(unit)]
+    copy = tmp_path / unit.name
+    copy.write_text(text.replace(COMMAND, sys.executable))
+    command = [analyze, "verify", "--man=no", str(copy)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
@@ -69,6 +78,18 @@ def test_its_command_line_is_one_that_run_understands():
     assert options.camera == "${EDGE_VESSEL_CAMERA}"
     assert (options.camera_timeout, options.jsonl, options.jsonl_every) == (0, "-", 60)
     assert str(options.metrics).startswith("/run/edge-vessel/")
+
+
+def test_the_kiosks_command_line_is_one_that_it_understands():
+    (line,) = settings("ExecStart", KIOSK)
+    words = shlex.split(line.replace("$EDGE_VESSEL_KIOSK_OPTIONS", "--queue 4"))
+    assert words[:3] == [COMMAND, "kiosk", "serve"]
+    options = serve_command.parser().parse_args(words[3:])
+    assert (options.store, options.queue) == (DEFAULT_FOLDER, 4)
+    assert str(options.store) == f"/var/lib/{settings('StateDirectory', KIOSK)[0]}"
+    (credential,) = settings("LoadCredential", KIOSK)
+    assert options.key == f"credential:{credential.partition(':')[0]}"
+    assert settings("IPAddressAllow", KIOSK) == ["localhost"]
 
 
 def test_the_self_test_has_the_memory_of_the_service():
@@ -102,6 +123,39 @@ def test_the_runtime_works_in_the_sandbox(analyze, tmp_path):
         pytest.skip(f"an old kernel: {done.stderr.splitlines()[-1]}")
     assert done.returncode == 0, done.stderr
     assert '"processed":3' in done.stdout
+
+
+def test_the_kiosk_works_in_its_sandbox(analyze, tmp_path):
+    """It listens, opens store, model and camera, and ends in order."""
+    if platform.machine() != "x86_64" or not HEADER.exists():
+        unavailable("needs x86-64 and linux-libc-dev")
+    tiny = artifact_folders.write(tmp_path / "tiny")
+    key = tmp_path / "kiosk.key"
+    keys.generate(key)
+    token = Tokens(tmp_path / "tokens.json").add("door", "terminal")
+    tmp_path.chmod(0o700)
+    with Store(tmp_path, keys.load(str(key)), create=True) as store:
+        Audit(store).append("started", "ok")  # root, who runs this, would have to chown the file
+    command = [sys.executable, str(Path(__file__).parent / "sandbox.py"), str(KIOSK)]
+    command += [sys.executable, "-m", "edge_vessel.kiosk", "--camera", "synthetic:fps=20"]
+    command += ["--model", str(tiny), "--allow-unsigned", "--store", str(tmp_path)]
+    command += ["--key", str(key), "--bind", "127.0.0.1:0"]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if "prctl" in line:
+            pytest.skip(f"an old kernel: {line}")
+        if line.startswith("kiosk: "):
+            break
+    assert lines[-1].startswith("kiosk: "), lines
+    url = lines[-1].removeprefix("kiosk: ").strip()
+    body = {"nonce": "0" * 16, "timeout_s": 1.0}
+    headers = {"Authorization": f"Bearer {token}"}
+    result = httpx.post(f"{url}/v1/identify", json=body, headers=headers, timeout=30).json()
+    process.terminate()
+    process.communicate(timeout=20)
+    assert (result["status"], process.returncode) == ("timeout", 0)
 
 
 @pytest.mark.parametrize(

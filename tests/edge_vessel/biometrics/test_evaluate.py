@@ -98,7 +98,7 @@ def test_no_fundus_is_a_failure_to_acquire(
     [
         (["nowhere"], "nowhere: no such folder"),
         (["."], "it needs two people"),
-        ([".", "--output", "nowhere/x.json"], "name a file in a folder"),
+        ([".", "--output", "nowhere/x.json"], "nowhere/x.json: no such folder"),
     ],
 )
 def test_says_what_is_wrong(

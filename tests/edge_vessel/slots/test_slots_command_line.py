@@ -65,6 +65,7 @@ def test_a_damaged_fallback_is_not_gone_back_to(board):
     [
         (["install", "no/such/folder"], 2, "no such artifact"),
         (["install", "x", "--trial-starts", "0"], 2, "a whole number from 1 to 100"),
+        (["status", "--slots", __file__], 4, "is not a folder; name that of the slots"),
         (["install"], 2, "the following arguments are required: PATH"),
         ([], 2, "the following arguments are required: COMMAND"),
     ],
