@@ -32,7 +32,8 @@ class PresentationRun:
     """What `python -m bench presentation` found.
 
     Each of `photographs` was played with each of `seeds` seeds for `duration_s`. `frame` is the
-    processor time of a frame of `frame_side_px`; `kind` is of that, the streams are simulated.
+    processor time of a frame of `frame_side_px`, its field of view found and the frame added;
+    `kind` is of that, the streams are simulated.
     """
 
     schema_version: Annotated[int, Range(SCHEMA_VERSION, SCHEMA_VERSION)]
