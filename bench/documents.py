@@ -7,9 +7,20 @@ from bench.accuracy_file import AccuracyRun
 from bench.estimate_file import EstimateRun, PeerEstimateRun
 from bench.gpu_file import GpuRun
 from bench.peers.document import PeersRun
+from bench.presentation_file import PresentationRun
+from bench.repeatability_file import RepeatabilityRun
 from bench.run_file import Run
 
-Document = Run | AccuracyRun | EstimateRun | GpuRun | PeerEstimateRun | PeersRun
+Document = (
+    Run
+    | AccuracyRun
+    | EstimateRun
+    | GpuRun
+    | PeerEstimateRun
+    | PeersRun
+    | PresentationRun
+    | RepeatabilityRun
+)
 
 # Latency and energy are run_file's.
 _KINDS: dict[str, type[Document]] = {
@@ -18,6 +29,8 @@ _KINDS: dict[str, type[Document]] = {
     "estimate_ncnn": PeerEstimateRun,
     "gpu": GpuRun,
     "peers": PeersRun,
+    "presentation": PresentationRun,
+    "repeatability": RepeatabilityRun,
 }
 
 

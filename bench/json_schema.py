@@ -11,7 +11,9 @@ from bench.accuracy_file import AccuracyRun
 from bench.estimate_file import EstimateRun, PeerEstimateRun
 from bench.gpu_file import GpuRun
 from bench.peers.document import PeersRun
+from bench.presentation_file import PresentationRun
 from bench.quantities import Length
+from bench.repeatability_file import RepeatabilityRun
 from edge_vessel.atomic import write_file
 from edge_vessel.command_line import Parser, guarded
 from edge_vessel.json_reader import MAX_TEXT, Form, Range
@@ -24,6 +26,8 @@ WRITTEN: dict[str, type] = {
     "estimate_ncnn": PeerEstimateRun,
     "gpu": GpuRun,
     "peers": PeersRun,
+    "presentation": PresentationRun,
+    "repeatability": RepeatabilityRun,
 }
 
 

@@ -6,19 +6,17 @@ check is measured at 960 px. These are no rates on people: there is no footage o
 """
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 
-from bench import conditions, flags, run_file, tables
-from bench.conditions import Conditions
+from bench import conditions, document, flags, run_file, tables
 from bench.eye_streams import ATTACKS, EYES, shots
+from bench.presentation_file import SCHEMA_VERSION, PresentationRun, Stream
+from bench.presentation_table import section
 from bench.samples import Latency
 from edge_vessel.atomic import write_file
 from edge_vessel.biometrics.captures import Picture
-from edge_vessel.biometrics.error_rates import Rate
 from edge_vessel.board import read_board
 from edge_vessel.command_line import Parser, path, whole_number
 from edge_vessel.engines.cores import available
@@ -30,19 +28,6 @@ from edge_vessel.progress import shown
 from edge_vessel.sources.images import ImageFiles, read_image
 
 _COST_SIDE_PX = 960
-
-
-@dataclass(frozen=True)
-class Stream:
-    """`refused` by default; `refused_with_pulse` where a pulse is required. `suspicions` are those
-    that were given, `undecided` captures of too few frames for a verdict."""
-
-    name: str
-    attack: bool
-    refused: Rate
-    refused_with_pulse: Rate
-    undecided: int
-    suspicions: tuple[str, ...]
 
 
 def presentation(arguments: list[str]) -> int:
@@ -58,29 +43,30 @@ def presentation(arguments: list[str]) -> int:
     board = read_board()
     before = conditions.begin(options.force, 0.0, board, available())
     frame_ms = Latency.of(_costs_ms(pictures[0]))
-    streams = [_counted(name, pictures, options) for name in shown([*EYES, *ATTACKS])]
+    streams = tuple(_counted(name, pictures, options) for name in shown([*EYES, *ATTACKS]))
     after = read_board()
     run = conditions.end(before, after)
     conditions.warn(run)
-    document = {
-        "kind": conditions.kind_of(after),
-        "created": run_file.now(),
-        "streams": "simulated",
-        "photographs": len(pictures),
-        "seeds": options.seeds,
-        "duration_s": options.duration,
-        "rates": [asdict(one) for one in streams],
-        "frame_side_px": _COST_SIDE_PX,
-        "frame_processor_time": asdict(frame_ms),
-        "conditions": asdict(run),
-    }
-    text = json.dumps(document, indent=1) + "\n"
+    found = PresentationRun(
+        schema_version=SCHEMA_VERSION,
+        command="presentation",
+        kind=conditions.kind_of(after),
+        created=run_file.now(),
+        conditions=run,
+        photographs=len(pictures),
+        seeds=options.seeds,
+        duration_s=options.duration,
+        streams=streams,
+        frame_side_px=_COST_SIDE_PX,
+        frame=frame_ms,
+    )
+    text = document.text(found)
     if options.output is not None:
         write_file(options.output, text.encode())
     if options.json:
         sys.stdout.write(text)
     else:
-        _print(streams, frame_ms, run)
+        tables.show_section(section(found), right=3)
     return 0
 
 
@@ -95,8 +81,9 @@ def _counted(name: str, pictures: Sequence[Picture], options: argparse.Namespace
     return Stream(
         name,
         name in ATTACKS,
-        Rate.of(refused, len(verdicts)),
-        Rate.of(len(verdicts) - suspicions.count(None), len(verdicts)),
+        len(verdicts),
+        refused,
+        len(verdicts) - suspicions.count(None),
         sum(one.suspicion is None and not one.enough for one in verdicts),
         tuple(sorted({one for one in suspicions if one is not None})),
     )
@@ -124,26 +111,11 @@ def _field(picture: Picture) -> FieldOfView:
 def _costs_ms(picture: Picture) -> list[float]:
     """Of frame after frame, its field of view found and the frame added."""
     check, taken_ms = StreamCheck(), []
-    for shot in shots("an eye", picture.image, _field(picture), 0, 5.0, _COST_SIDE_PX):
+    for shot in shots("an eye", picture.image, _field(picture), 0, 2.0, _COST_SIDE_PX):
         started = time.process_time()
         check.add(shot.image, shot.time_s, find_field_of_view(shot.image))
         taken_ms.append(1e3 * (time.process_time() - started))
     return taken_ms
-
-
-def _print(streams: Sequence[Stream], frame_ms: Latency, run: Conditions) -> None:
-    figures = ("refused", "with pulse required", "as")
-    table = tables.table("Simulated streams", "stream", *figures, right=len(figures))
-    for one in streams:
-        rates = (one.refused, one.refused_with_pulse)
-        shares = (f"{rate.errors}/{rate.trials}" for rate in rates)
-        tables.add(table, one.name, *shares, ", ".join(one.suspicions))
-    tables.show(table)
-    sys.stdout.write(
-        f"{_COST_SIDE_PX} px, processor time of a frame: p50 {frame_ms.p50_ms:.1f} ms, "
-        f"p95 {frame_ms.p95_ms:.1f} ms; "
-        f"{run.machine.cpu}; {conditions.course(run)}\n"
-    )
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -8,47 +8,28 @@ Fleiss, "Intraclass correlations: uses in assessing rater reliability", Psycholo
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 
-from bench import flags, run_file, tables
+from bench import conditions, document, flags, run_file, tables
+from bench.repeatability_file import SCHEMA_VERSION, Agreement, Capture, RepeatabilityRun
+from bench.repeatability_table import section
+from bench.subject import Subject
 from edge_vessel import models, signing
 from edge_vessel.artifact import open_artifact
 from edge_vessel.atomic import write_file
+from edge_vessel.board import read_board
 from edge_vessel.command_line import Parser, add_model_flags, path
+from edge_vessel.engines.cores import available
 from edge_vessel.errors import UsageError
 from edge_vessel.progress import shown
 from edge_vessel.segmenter import Segmenter
 from edge_vessel.sources.images import ImageFiles, read_image
 from edge_vessel.vessels import Biomarkers, Field, analyse
-
-
-@dataclass(frozen=True)
-class Capture:
-    """One photograph; its biomarkers are None where no fundus was found."""
-
-    person: str
-    photograph: str
-    biomarkers: Biomarkers | None
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """Of one biomarker, in its unit; `icc` may be negative by chance, and is None where nothing
-    varies."""
-
-    biomarker: str
-    people: int
-    captures: int
-    mean: float
-    within_sd: float
-    between_sd: float
-    icc: float | None
 
 
 def repeatability(arguments: list[str]) -> int:
@@ -67,26 +48,32 @@ def repeatability(arguments: list[str]) -> int:
         options.allow_unsigned,
     )
     segmenter = Segmenter(artifact, options.threads)
-    captures = [
+    board = read_board()
+    # Nothing is timed: a busy machine shapes no figure.
+    before = conditions.begin(True, 0.0, board, available())
+    captures = tuple(
         Capture(person, photograph.name, _biomarkers(segmenter, photograph))
         for person, photograph in shown(photographs)
-    ]
-    lines = agreements(captures)
-    document = {
-        "kind": "measured",
-        "created": run_file.now(),
-        "artifact": {artifact.manifest.name: artifact.manifest_sha256},
-        "threshold": segmenter.threshold,
-        "agreement": [asdict(line) for line in lines],
-        "captures": [asdict(capture) for capture in captures],
-    }
-    text = json.dumps(document, indent=1) + "\n"
+    )
+    after = read_board()
+    run = RepeatabilityRun(
+        schema_version=SCHEMA_VERSION,
+        command="repeatability",
+        kind=conditions.kind_of(after),
+        created=run_file.now(),
+        conditions=conditions.end(before, after),
+        subject=Subject.of(artifact, f"{segmenter.engine.name} {segmenter.engine.version}"),
+        threshold=segmenter.threshold,
+        agreement=tuple(agreements(captures)),
+        captures=captures,
+    )
+    text = document.text(run)
     if options.output is not None:
         write_file(options.output, text.encode())
     if options.json:
         sys.stdout.write(text)
     else:
-        _print(lines, captures)
+        tables.show_section(section(run), right=4)
     return 0
 
 
@@ -144,21 +131,6 @@ def _biomarkers(segmenter: Segmenter, photograph: Path) -> Biomarkers | None:
     if found.fov is None:
         return None
     return analyse(found.mask, Field.of(image, found.fov)).biomarkers
-
-
-def _print(lines: Sequence[Agreement], captures: Sequence[Capture]) -> None:
-    people = len({capture.person for capture in captures})
-    title = f"{len(captures)} captures of {people} people; measured"
-    figures = ("mean", "within a person", "between people", "ICC(1,1)")
-    table = tables.table(title, "biomarker", *figures, right=len(figures))
-    for line in lines:
-        numbers = (line.mean, line.within_sd, line.between_sd)
-        icc = "" if line.icc is None else f"{line.icc:.2f}"
-        tables.add(table, line.biomarker, *(f"{number:.4g}" for number in numbers), icc)
-    tables.show(table)
-    missed = [capture for capture in captures if capture.biomarkers is None]
-    if missed:
-        sys.stdout.write(f"no fundus found in {len(missed)} photographs\n")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -16,6 +16,8 @@ from bench import (
     estimate_table,
     flags,
     gpu_table,
+    presentation_table,
+    repeatability_table,
     run_table,
     tables,
 )
@@ -25,6 +27,8 @@ from bench.estimate_file import EstimateRun, PeerEstimateRun
 from bench.gpu_file import GpuRun
 from bench.peers import table as peers_table
 from bench.peers.document import PeersRun
+from bench.presentation_file import PresentationRun
+from bench.repeatability_file import RepeatabilityRun
 from bench.run_file import EnergyRun, Run, read_inference, read_trace
 from bench.section import Section
 from bench.trace import Reading
@@ -89,6 +93,10 @@ def _sections(timed: Sequence[Read], rest: Sequence[Document]) -> list[Section]:
             found.append(gpu_table.section(run))
         elif isinstance(run, AccuracyRun):
             found.append(accuracy_table.section(run))
+        elif isinstance(run, PresentationRun):
+            found.append(presentation_table.section(run))
+        elif isinstance(run, RepeatabilityRun):
+            found.append(repeatability_table.section(run))
     estimates = [run for run in rest if isinstance(run, EstimateRun | PeerEstimateRun)]
     found += [estimate_table.section(estimates)] if estimates else []
     accuracies = [run for run in rest if isinstance(run, AccuracyRun)]

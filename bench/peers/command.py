@@ -75,7 +75,7 @@ def peers(arguments: list[str]) -> int:
         wanted = {PEERS[name].form for name in options.engines}
         whole, faults = networks.complete(given, wanted, (height, width), folder)
         entries = [_own(options, one, cores, folder) for one in artifacts]
-        rivals, left_out = _rivals(options, whole, faults, cores, folder)
+        rivals, left_out = _rivals(options, given, whole, faults, cores, folder)
         times_ms, repetitions, failed = _measure(options, entries, rivals)
     after, starts = read_board(), min(options.starts, options.rounds)
     run = PeersRun(
@@ -144,6 +144,7 @@ def _own(
 
 def _rivals(
     options: argparse.Namespace,
+    given: Networks,
     whole: Networks,
     faults: Mapping[Form, UsageError],
     cores: tuple[int, ...],
@@ -166,7 +167,7 @@ def _rivals(
             continue
         pixels, output = folder / "pixels.npy", folder / f"{name}.npy"
         task = Task(name, network, (), False, options.threads, cores, str(pixels), str(output))
-        found.append(_Entry(task, name, "fp32"))
+        found.append(_Entry(task, name, "fp32" if given.float32(peer.form) else "as given"))
     return found, left_out
 
 
@@ -219,18 +220,24 @@ def _measure(
 
 
 def _same(one: _Entry, worker: PeerWorker, ours: _Entry) -> None:
-    """Keeps its map; raises UsageError where it is another network's."""
+    """Keeps its map; raises UsageError where it is another network's.
+
+    What differs from our float32 by no more than rounding is float32 itself, whatever it was given
+    as.
+    """
     one.map = worker.map
     if ours.map is None:
         raise UsageError(f"{ours.name}: gave no map")
     apart = np.abs(one.map - ours.map)
-    exact = (one.precision, ours.precision) == ("fp32", "fp32")
+    exact = one.precision in ("fp32", "as given") and ours.precision == "fp32"
     found, most = (apart.max(), TOLERANCE) if exact else (apart.mean(), COARSE_TOLERANCE)
     if not found <= most:  # NaN neither
         what = "up to" if exact else "on average"
         raise UsageError(
             f"{one.name}: computes another network: its probabilities differ by {what} {found:.2g}"
         )
+    if exact:
+        one.precision = "fp32"
 
 
 def _rows(

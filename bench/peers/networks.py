@@ -37,6 +37,16 @@ class Networks:
             raise UsageError(f"no network for it: {_HOW[form]}")
         return found
 
+    def float32(self, form: Form) -> bool:
+        """Whether what these make of it is float32 for sure: a given ONNX or TFLite file, or one of
+        ncnn, may hold anything."""
+        return not {
+            "checkpoint": None,
+            "onnx": self.onnx,
+            "ncnn": self.ncnn or self.onnx,
+            "tflite": self.tflite,
+        }[form]
+
 
 _HOW: dict[Form, str] = {
     "checkpoint": "give --checkpoint",

@@ -9,6 +9,7 @@ from artifact_folders import ROOT, model, python, write
 from stored import stored
 
 from bench.peers.document import PeersRun
+from bench.peers.networks import Networks
 
 TFLITE = Path(__file__).with_name("tiny.tflite")
 CHECKPOINT = ROOT / "train" / "weights" / "m2unet_fundus.ckpt"
@@ -96,6 +97,19 @@ def test_another_network_and_a_damaged_one_are_left_out(tiny: Path) -> None:
     )
     assert "litert" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "float32"),
+    [
+        (Networks(checkpoint=CHECKPOINT), {"checkpoint", "onnx", "ncnn", "tflite"}),
+        (Networks(CHECKPOINT, onnx=TFLITE), {"checkpoint", "tflite"}),
+        (Networks(CHECKPOINT, ncnn=TFLITE, tflite=TFLITE), {"checkpoint", "onnx"}),
+    ],
+)
+def test_which_networks_are_float32_for_sure(given: Networks, float32: set[str]) -> None:
+    forms = ("checkpoint", "onnx", "ncnn", "tflite")
+    assert {form for form in forms if given.float32(form)} == float32
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,10 @@ import cv2
 import numpy as np
 import pytest
 from artifact_folders import python
+from stored import stored
 
-from bench.repeatability import Capture, agreements
+from bench.repeatability import agreements
+from bench.repeatability_file import Capture, RepeatabilityRun
 from edge_vessel.vessels import Biomarkers
 
 SOME = Biomarkers(0.1, 100.0, 10.0, 5.0, 0.01, 1.1, 2.0, 1.5, None, 3, 1, 2)
@@ -69,7 +71,11 @@ def test_the_command(tmp_path: Path, samples: Path) -> None:
                   "--model", "m2unet-fundus-544")  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "3 captures of 2 people" in done.stdout
+    assert isinstance(stored(output), RepeatabilityRun)
     document = json.loads(output.read_text())
+    assert document["conditions"]["versions"]["opencv"] == cv2.__version__
+    told = python("-m", "bench", "report", output)
+    assert "3 captures of 2 people" in told.stdout, told.stderr
     assert [one["biomarker"] for one in document["agreement"]] == [
         one.name for one in fields(Biomarkers)
     ]
