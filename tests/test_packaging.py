@@ -37,8 +37,8 @@ def test_the_runtime_imports_nothing_of_the_workstation():
     script = """
 import sys
 import edge_vessel.run, edge_vessel.doctor, edge_vessel.artifact_cli
-foreign = {"torch", "onnx", "tvm", "lightning", "kornia", "skimage", "scipy", "pygame", "train",
-           "compile", "bench", "deploy"}
+foreign = {"torch", "onnx", "tvm", "lightning", "kornia", "skimage", "scipy", "pygame", "fastapi",
+           "uvicorn", "train", "compile", "bench", "deploy"}
 print(sorted(foreign & {name.split(".")[0] for name in sys.modules}))
 """
     done = subprocess.run(

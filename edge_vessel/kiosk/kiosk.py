@@ -117,15 +117,21 @@ class Kiosk:
                 raise EnrolledError
         if not self._turnstile.full and not self._nonces.use(asked.nonce):
             raise ReplayError
-        async with self._turnstile.turn():
-            started_s = time.monotonic()
-            try:
-                result = await self._in_worker(asked)
-            finally:
-                if not self._turnstile.waiting:
-                    await self._close_camera()
-            self.counters.count(result, time.monotonic() - started_s)
-            return result
+        try:
+            async with self._turnstile.turn():
+                try:
+                    started_s = time.monotonic()
+                    result = await self._in_worker(asked)
+                    self.counters.count(result, time.monotonic() - started_s)
+                    return result
+                finally:
+                    if not self._turnstile.waiting:
+                        await self._close_camera()
+        except asyncio.CancelledError:
+            # The one before left the camera open for this one, who left in that moment.
+            if not self._turnstile.busy:
+                await self._close_camera()
+            raise
 
     async def _in_worker(self, asked: Asked) -> Result:
         gone = threading.Event()
@@ -139,6 +145,8 @@ class Kiosk:
             raise
 
     async def _close_camera(self) -> None:
+        if self._camera.state is None:
+            return
         loop = asyncio.get_running_loop()
         await asyncio.shield(loop.run_in_executor(self._worker, self._camera.close))
         self.events.tell(CameraChanged("closed"))

@@ -73,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parse.add_argument(
         "--require-pulse", action="store_true",
-        help="suspect eyes whose vessels do not beat; see docs/kiosk.md",
+        help="suspect eyes whose vessels do not beat; see docs/presentation.md",
     )  # fmt: skip
     return parse
 

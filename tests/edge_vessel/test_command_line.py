@@ -13,9 +13,9 @@ from edge_vessel.command_line import guarded
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        ([], 2, "usage: edge-vessel {run,doctor,artifact,slots}"),
-        (["fly"], 2, "usage: edge-vessel {run,doctor,artifact,slots}"),
-        (["--help"], 0, "usage: edge-vessel {run,doctor,artifact,slots}"),
+        ([], 2, "usage: edge-vessel {run,doctor,artifact,slots,kiosk}"),
+        (["fly"], 2, "usage: edge-vessel {run,doctor,artifact,slots,kiosk}"),
+        (["--help"], 0, "usage: edge-vessel {run,doctor,artifact,slots,kiosk}"),
         (["--version"], 0, "edge-vessel 0."),
         (["run", "--help"], 0, "usage: edge-vessel run"),
         (["doctor", "--help"], 0, "usage: edge-vessel doctor"),

@@ -212,3 +212,10 @@ def test_a_service_that_cannot_start(flags, code, message, kiosk, capsys):
     said = capsys.readouterr().err
     assert message in said
     assert said.count("\n") == 1
+
+
+def test_without_the_extra_it_says_what_to_install(kiosk, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    assert serve_command.main(["--camera", "0", "--key", str(kiosk.key)]) == 2
+    said = capsys.readouterr().err
+    assert said == "error: uvicorn is missing: pip install 'edge-vessel[kiosk]'\n"

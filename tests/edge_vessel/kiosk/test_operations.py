@@ -61,9 +61,13 @@ def segmenter() -> Segmenter:
 class Check:
     """Of one opinion."""
 
-    def __init__(self, suspicion: str | None = None, enough: bool = True) -> None:
+    def __init__(
+        self, suspicion: str | None = None, enough: bool = True, followed: bool = True
+    ) -> None:
         nothing = NoCheck().verdict()
-        self._verdict = dataclasses.replace(nothing, suspicion=suspicion, enough=enough)
+        self._verdict = dataclasses.replace(
+            nothing, suspicion=suspicion, enough=enough, last_followed=followed
+        )
         self.frames = 0
 
     def add(self, image, time_s, fov) -> None:
@@ -211,8 +215,9 @@ def test_a_simulated_eye_is_known_and_its_picture_is_not(
     assert bench.events[-1].suspicion in suspicions
 
 
-def test_a_check_that_has_not_seen_enough_is_waited_for(bench):
-    bench.check = Check(enough=False)
+@pytest.mark.parametrize("check", [Check(enough=False), Check(followed=False)])
+def test_neither_too_few_frames_nor_one_of_another_eye_are_compared(check, bench):
+    bench.check = check
     result = bench.ask("verify", "anna", timeout_s=1.5)
     assert (result.status, result.hint) == ("timeout", None)
     assert bench.failures() == 0
