@@ -15,6 +15,7 @@ from edge_vessel.biometrics.protection_key import (
     CODE_BITS,
     HOPS,
     POSE_BITS,
+    POSE_NUMBERS,
     SLOTS,
     ProtectionKey,
 )
@@ -105,9 +106,12 @@ class ProtectedProbe:
         place, direction = self._landmarks.place, self._landmarks.direction
         size = _SCALES.astype(np.float32)[:, None, None, None, None]
         pose = relative_pose(place[near] * size, direction[near], place[far] * size, direction[far])
-        bits = pose_bits(pose, self._key.waves[:, :, None, None])
-        apart = np.bitwise_count(packed(bits) ^ reference.poses[:, :, None, None])
-        return np.where(near == far, np.float32(0), _WORTH[apart])
+        # All poses of two slots are one matrix product.
+        of_slots = pose.transpose(1, 2, 0, 3, 4, 5)
+        bits = pose_bits(of_slots.reshape(SLOTS, HOPS, -1, POSE_NUMBERS), self._key.waves)
+        apart = np.bitwise_count(packed(bits) ^ reference.poses[:, :, None])
+        worth = _WORTH[apart].reshape(of_slots.shape[:-1]).transpose(2, 0, 1, 3, 4)
+        return np.where(near == far, np.float32(0), worth)
 
 
 def compare(probe: Template, reference: ProtectedTemplate, key: ProtectionKey) -> float:

@@ -107,7 +107,8 @@ def protect(template: Template, key: ProtectionKey) -> ProtectedTemplate:
         both = (near < count) & (far < count)
         near, far = chosen[near[both]], chosen[far[both]]
         pose = relative_pose(place[near], direction[near], place[far], direction[far])
-        poses[both, hop - 1] = packed(pose_bits(pose, key.waves[both, hop - 1]))
+        bits = pose_bits(pose[:, None], key.waves[both, hop - 1])[:, 0]
+        poses[both, hop - 1] = packed(bits)
     return ProtectedTemplate(key.identifier, codes, poses)
 
 
@@ -130,10 +131,11 @@ def relative_pose(
     return np.stack(parts, axis=-1).astype(np.float32)
 
 
-def pose_bits(pose: NDArray[np.float32], waves: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """(..., 32) bool: where cosines of `pose` (..., 4) under `waves` (..., 5, 32) are positive."""
-    frequencies, phase = waves[..., :POSE_NUMBERS, :], waves[..., POSE_NUMBERS, :]
-    angle = np.matmul(pose[..., None, :], frequencies)[..., 0, :] + phase
+def pose_bits(poses: NDArray[np.float32], waves: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(..., N, 32) bool: where cosines of `poses` (..., N, 4) under `waves` (..., 5, 32) are
+    positive."""
+    frequencies, phases = waves[..., :POSE_NUMBERS, :], waves[..., POSE_NUMBERS:, :]
+    angle = np.matmul(poses, frequencies) + phases
     return np.asarray(
         np.floor(angle / np.float32(np.pi) + np.float32(0.5)).astype(np.int32) & 1 == 0
     )
