@@ -28,7 +28,13 @@ from edge_vessel.biometrics.template import Template
 from edge_vessel.biometrics.unlinkability import Unlinkability, unlinkability
 
 _NON_MATED = 10  # other eyes that each template is tried to be linked with
-_ATTACKS = ("the matcher, one key", "codes, no key", "structure, no key", "both keys stolen")
+_LEAST = 1e-6
+_ATTACKS = (
+    "the matcher (log10), one key",
+    "codes, no key",
+    "structure, no key",
+    "both keys stolen",
+)
 _INVERTED = 10  # subjects whose template is inverted
 
 
@@ -138,7 +144,8 @@ def _linked(
         for other in (*np.flatnonzero(subjects == subject), *tried):
             scores.append(
                 (
-                    probe.support(twos[other]),
+                    # Near 0 under two keys: there bins of one width would see one score.
+                    float(np.log10(max(_LEAST, probe.support(twos[other])))),
                     attacks.likest_codes(ones[index], twos[other]),
                     attacks.likest_structure(ones[index], twos[other]),
                     attacks.likest_descriptors(
