@@ -29,8 +29,12 @@ class ProtectionKey:
 
     @classmethod
     def of(cls, store: StoreKey, renewal: bytes) -> "ProtectionKey":
-        """A subject's key, or a gallery's: `renewal` is `RENEWAL_BYTES` random bytes, kept beside
-        the template. A new number is a new key.
+        """A subject's key, or a gallery's. Another number is another key.
+
+        Args:
+            store: one that outlives a rotation of the store's key, as `Store.ledger_key` gives it;
+                under another all templates are revoked.
+            renewal: `RENEWAL_BYTES` random bytes, kept beside the template.
 
         Raises:
             UsageError: another length.
