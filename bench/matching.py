@@ -4,7 +4,8 @@ The folder holds photographs of different eyes. The gallery holds their template
 ones: each quadrant of a synthetic eye is that of a random real one, turned at random. A probe is
 the template of a real eye with a tenth of its points left out, turned up to 30 degrees, scaled by
 0.8 to 1.25 and shifted by up to a sixth of the field. This measures time; whether the right eye
-came first is told, but synthetic eyes say little about real people.
+came first is told, but synthetic eyes say little about real people. Protected templates of the
+same eyes are measured with the same probes.
 """
 
 import argparse
@@ -17,8 +18,9 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from bench import conditions, flags, run_file, tables
+from bench import conditions, flags, protected_matching, run_file, tables
 from bench.conditions import Conditions
+from bench.protected_matching import ProtectedMatching
 from bench.samples import Latency
 from edge_vessel import models, signing
 from edge_vessel.artifact import open_artifact
@@ -47,6 +49,7 @@ class Matching:
     one_to_one: Latency
     one_to_many: Latency
     found: int
+    protected: ProtectedMatching
 
 
 def matching(arguments: list[str]) -> int:
@@ -108,7 +111,8 @@ def _templates(options: argparse.Namespace) -> list[Template]:
 def _measure(options: argparse.Namespace, eyes: Sequence[Template]) -> Matching:
     rng = np.random.default_rng(options.seed)
     others = [synthetic_eye(eyes, rng) for _ in range(options.gallery - len(eyes))]
-    gallery = Gallery([*eyes, *others])
+    templates = [*eyes, *others]
+    gallery = Gallery(templates)
     probes = [_probe(eyes[run % len(eyes)], rng) for run in range(options.runs)]
     pair_ms, search_ms, found = [], [], 0
     for run, probe in enumerate(shown(probes)):
@@ -121,7 +125,8 @@ def _measure(options: argparse.Namespace, eyes: Sequence[Template]) -> Matching:
         search_ms.append(1e3 * (time.perf_counter() - started))
         found += first.index == run % len(eyes) and first.comparison.score >= THRESHOLD
     pairs, searches = Latency.of(pair_ms), Latency.of(search_ms)
-    return Matching(len(eyes), options.gallery, pairs, searches, found)
+    protected = protected_matching.measure(templates, len(eyes), probes, rng)
+    return Matching(len(eyes), options.gallery, pairs, searches, found, protected)
 
 
 def synthetic_eye(eyes: Sequence[Template], rng: np.random.Generator) -> Template:
@@ -163,12 +168,15 @@ def _print(measured: Matching, run: Conditions) -> None:
     for name, one in (
         ("1:1", measured.one_to_one),
         (f"1:{measured.gallery}", measured.one_to_many),
+        ("1:1, protected", measured.protected.one_to_one),
+        (f"1:{measured.gallery}, protected", measured.protected.one_to_many),
     ):
         values = (one.p50_ms, one.p90_ms, one.p95_ms, one.max_ms, one.std_ms)
         tables.add(table, name, str(one.count), *(f"{value:.1f}" for value in values))
     tables.show(table)
     sys.stdout.write(
-        f"found {measured.found} of {measured.one_to_many.count} synthetic probes; "
+        f"found {measured.found} of {measured.one_to_many.count} synthetic probes, "
+        f"{measured.protected.found} by protected templates; "
         f"{conditions.course(run)}\n"
     )
 

@@ -11,10 +11,11 @@ from rich.table import Table
 from edge_vessel import models, signing
 from edge_vessel.artifact import open_artifact
 from edge_vessel.atomic import write_file
-from edge_vessel.biometrics import captures, pictures
+from edge_vessel.biometrics import captures, pictures, protected_table
 from edge_vessel.biometrics.captures import Acquisition
 from edge_vessel.biometrics.error_rates import Rate
 from edge_vessel.biometrics.evaluation import Evaluation, Scores, evaluate
+from edge_vessel.biometrics.protected_evaluation import ProtectedEvaluation, evaluate_protected
 from edge_vessel.command_line import (
     Parser,
     ResultConsole,
@@ -59,26 +60,32 @@ def _evaluate(options: argparse.Namespace) -> int:
     sources = [("photographs", captures.photographed(files))]
     if options.synthetic:
         sources.append(("synthetic", captures.synthetic(options.synthetic, options.seed)))
-    done = []
+    done: list[Evaluation] = []
+    protected: list[ProtectedEvaluation] = []
     for kind, source in sources:
         taken = [acquisition.capture(one) for one in shown(source, f"segmenting {kind}")]
-        done.append(evaluate(kind, taken, shown(range(len(taken)), f"comparing {kind}")))
+        indices = shown(range(len(taken)), f"comparing {kind}")
+        if options.protected:
+            protected.append(evaluate_protected(kind, taken, options.seed, indices))
+            done.append(protected[-1].evaluation)
+        else:
+            done.append(evaluate(kind, taken, indices))
     document = {
         "kind": "measured",
         "artifact": {artifact.manifest.name: artifact.manifest_sha256},
         "note": _NOTE.strip(),
         "seed": options.seed,
-        "evaluations": [asdict(one) for one in done],
+        "evaluations": [asdict(one) for one in protected or done],
     }
     text = json.dumps(_rounded(document)) + "\n"
     if options.output is not None:
         write_file(options.output, text.encode())
     if options.png is not None:
-        write_file(options.png, pictures.picture(done))
+        write_file(options.png, pictures.picture(done, [one.linked for one in protected]))
     if options.json:
         sys.stdout.write(text)
     else:
-        _print(done)
+        _print(done, protected)
     return 0
 
 
@@ -93,7 +100,7 @@ def _rounded(value: object) -> object:
     return value
 
 
-def _print(evaluations: Sequence[Evaluation]) -> None:
+def _print(evaluations: Sequence[Evaluation], protected: Sequence[ProtectedEvaluation]) -> None:
     table = Table(title="Comparison trials: errors / trials (95 % interval)")
     for name in ("data", "method", "threshold", "FMR", "FNMR", "EER", "mated", "non-mated", "gap"):
         table.add_column(name)
@@ -113,6 +120,8 @@ def _print(evaluations: Sequence[Evaluation]) -> None:
             f"a comparison: {times}\n"
         )
     sys.stdout.write(_NOTE)
+    if protected:
+        protected_table.write(protected, width)
 
 
 def _cells(method: Scores) -> list[str]:
@@ -145,6 +154,11 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="FOLDER",
         help="photographs of different eyes, each seen by two virtual cameras; repeatable",
+    )
+    evaluates.add_argument(
+        "--protected",
+        action="store_true",
+        help="protected templates beside those in the clear, and whether they can be linked",
     )
     evaluates.add_argument("--seed", type=whole_number(0, 2**31), default=0, metavar="N")
     evaluates.add_argument(

@@ -83,31 +83,64 @@ def evaluate(kind: str, captures: Sequence[Capture], pairs_done: Iterable[int]) 
             maps_ms.append(1e3 * (time.perf_counter() - between))
             points_ms.append(1e3 * (between - started))
     methods = [
-        _scores("points (log10 LR)", by_points, mated, median(points_ms), THRESHOLD),
-        _scores("map correlation", by_maps, mated, median(maps_ms), None),
+        scores_of("points (log10 LR)", by_points, mated, points_ms, THRESHOLD),
+        scores_of("map correlation", by_maps, mated, maps_ms, None),
     ]
-    enrolled = _enrolled(usable)
+    enrolled = enrolled_trials(
+        [(one.subject, template) for one, template in zip(usable, templates, strict=True)]
+    )
     if enrolled is not None:
-        methods.insert(1, enrolled[0])
+        methods.insert(1, enrolled_points(enrolled))
+    return evaluation_of(kind, captures, enrolled, methods)
+
+
+def evaluation_of(
+    kind: str,
+    captures: Sequence[Capture],
+    enrolled: "EnrolledTrials | None",
+    methods: Sequence[Scores],
+) -> Evaluation:
+    """With what the captures themselves say."""
+    templates = [one.template for one in captures if one.template is not None]
     return Evaluation(
         kind=kind,
         subjects=len({one.subject for one in captures}),
-        failure_to_acquire=Rate.of(len(captures) - len(usable), len(captures)),
-        failure_to_enrol=None if enrolled is None else enrolled[1],
+        failure_to_acquire=Rate.of(len(captures) - len(templates), len(captures)),
+        failure_to_enrol=None if enrolled is None else enrolled.failure_to_enrol,
         template_bytes=median(one.size_bytes for one in templates),
         information_bits=median(information_bits(one) for one in templates),
         methods=tuple(methods),
     )
 
 
-def _enrolled(usable: Sequence[Capture]) -> tuple[Scores, Rate] | None:
+@dataclass(frozen=True)
+class Trial:
+    """A capture against an enrolled template of `claimed`."""
+
+    probe: Template
+    reference: Template
+    claimed: str
+    mated: bool
+
+
+@dataclass(frozen=True)
+class EnrolledTrials:
+    """failure_to_enrol: sets of captures that make no template, in all."""
+
+    trials: tuple[Trial, ...]
+    failure_to_enrol: Rate
+
+
+def enrolled_trials(usable: Sequence[tuple[str, Template]]) -> EnrolledTrials | None:
     """Each capture against a template of every subject: its own from its other captures, another's
-    from as many; and how often these captures make no template. None where a subject has fewer than
-    two captures beside the one left out."""
+    from as many. None where a subject has fewer than two captures beside the one left out.
+
+    Args:
+        usable: subject and template of each capture.
+    """
     of: dict[str, list[Template]] = {}
-    for one in usable:
-        if one.template is not None:
-            of.setdefault(one.subject, []).append(one.template)
+    for subject, template in usable:
+        of.setdefault(subject, []).append(template)
     if min(map(len, of.values())) <= _ENROLLED:
         return None
     references = {}
@@ -115,37 +148,48 @@ def _enrolled(usable: Sequence[Capture]) -> tuple[Scores, Rate] | None:
         for left_out in range(len(templates)):
             with contextlib.suppress(UsageError):
                 references[subject, left_out] = _without(templates, left_out)
-    failure = Rate.of(len(usable) - len(references), len(usable))
-    scores, same, taken_ms = [], [], []
-    for subject, templates in of.items():
-        for left_out, template in enumerate(templates):
-            probe = Probe(template)
-            for other, theirs in of.items():
-                reference = references.get((other, left_out % len(theirs)))
-                if reference is None:
-                    continue
-                started = time.perf_counter()
-                scores.append(probe.compare(reference).score)
-                taken_ms.append(1e3 * (time.perf_counter() - started))
-                same.append(subject == other)
-    if not any(same) or all(same):
+    trials = [
+        Trial(template, reference, other, subject == other)
+        for subject, templates in of.items()
+        for left_out, template in enumerate(templates)
+        for other, theirs in of.items()
+        if (reference := references.get((other, left_out % len(theirs)))) is not None
+    ]
+    mated = [one.mated for one in trials]
+    if not any(mated) or all(mated):
         return None
-    return _scores("points, enrolled", scores, same, median(taken_ms), THRESHOLD), failure
+    failure = Rate.of(len(usable) - len(references), len(usable))
+    return EnrolledTrials(tuple(trials), failure)
+
+
+def enrolled_points(enrolled: EnrolledTrials) -> Scores:
+    """The scores of templates in the clear."""
+    scores, taken_ms = [], []
+    for template, trials in itertools.groupby(enrolled.trials, lambda one: one.probe):
+        probe = Probe(template)
+        for trial in trials:
+            started = time.perf_counter()
+            scores.append(probe.compare(trial.reference).score)
+            taken_ms.append(1e3 * (time.perf_counter() - started))
+    mated = [one.mated for one in enrolled.trials]
+    return scores_of("points, enrolled", scores, mated, taken_ms, THRESHOLD)
 
 
 def _without(templates: Sequence[Template], left_out: int) -> Template:
     return enrol([*templates[:left_out], *templates[left_out + 1 :]][:MAX_CAPTURES])
 
 
-def _scores(
+def scores_of(
     method: str,
     scores: Sequence[float],
     mated: Sequence[bool],
-    compare_ms: float,
+    taken_ms: Sequence[float],
     threshold: float | None,
 ) -> Scores:
+    """Of scores beside what is mated; without a threshold, at that of the equal error rate."""
     of_one = tuple(score for score, same in zip(scores, mated, strict=True) if same)
     of_two = tuple(score for score, same in zip(scores, mated, strict=True) if not same)
     if threshold is None:
         threshold = error_rates(of_one, of_two, 0.0).eer_threshold
-    return Scores(method, of_one, of_two, compare_ms, error_rates(of_one, of_two, threshold))
+    rates = error_rates(of_one, of_two, threshold)
+    return Scores(method, of_one, of_two, median(taken_ms), rates)

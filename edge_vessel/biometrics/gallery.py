@@ -17,9 +17,9 @@ from edge_vessel.biometrics.matcher import Comparison, Probe
 from edge_vessel.biometrics.registration import places_of
 from edge_vessel.biometrics.template import Template, as_complex, positions
 
-_RINGS = np.geomspace(0.03, 0.2, 4)  # diameters; each sample is shared by the two next to it
-_SECTORS = 8
-_WIDTH = 2 * len(_RINGS) * _SECTORS
+RINGS = np.geomspace(0.03, 0.2, 4)  # diameters; each sample is shared by the two next to it
+SECTORS = 8
+_WIDTH = 2 * len(RINGS) * SECTORS
 _LANDMARKS = 48  # of a template: the widest vessels'
 _SCALES = (0.9, 1.1)  # of the probe: between them, 0.8 to 1.25 is never far
 _BLOCK = 1024  # templates whose likenesses stay in the cache
@@ -72,23 +72,23 @@ def descriptors(template: Template, scale: float = 1.0) -> NDArray[np.float32]:
     turn = template.landmarks["direction"] * np.float32(2 * np.pi / 256)
     seen = (places_of(template) - centres[:, None]) * (scale * np.exp(-1j * turn))[:, None]
     ring = np.interp(
-        np.log(np.maximum(np.abs(seen), 1e-6)), np.log(_RINGS), np.arange(4.0), left=-1, right=-1
+        np.log(np.maximum(np.abs(seen), 1e-6)), np.log(RINGS), np.arange(4.0), left=-1, right=-1
     )
     at, sample = np.nonzero(ring >= 0)
     ring = ring[at, sample]
-    sector = np.angle(seen[at, sample]) * (_SECTORS / (2 * np.pi)) + _SECTORS
+    sector = np.angle(seen[at, sample]) * (SECTORS / (2 * np.pi)) + SECTORS
     values = np.exp(2j * (template.axes[sample] - turn[at]))
-    sums = np.zeros(len(centres) * len(_RINGS) * _SECTORS, np.complex128)
+    sums = np.zeros(len(centres) * len(RINGS) * SECTORS, np.complex128)
     inner, first = ring.astype(int), sector.astype(int)
     for outwards, share_of_ring in ((0, 1 - (ring - inner)), (1, ring - inner)):
-        row = at * len(_RINGS) + np.minimum(inner + outwards, len(_RINGS) - 1)
+        row = at * len(RINGS) + np.minimum(inner + outwards, len(RINGS) - 1)
         for on, share in ((0, 1 - (sector - first)), (1, sector - first)):
-            cell = row * _SECTORS + (first + on) % _SECTORS
+            cell = row * SECTORS + (first + on) % SECTORS
             spread = share_of_ring * share * values
             sums += np.bincount(cell, spread.real, sums.size)
             sums += 1j * np.bincount(cell, spread.imag, sums.size)
     # A ring further out is larger: without this it would outweigh those within.
-    shaped = sums.reshape(-1, len(_RINGS), _SECTORS) / np.sqrt(_RINGS)[:, None]
+    shaped = sums.reshape(-1, len(RINGS), SECTORS) / np.sqrt(RINGS)[:, None]
     flat = np.concatenate([shaped.real, shaped.imag], axis=1).reshape(-1, _WIDTH)
     length = np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
     return np.asarray(flat / length, np.float32)

@@ -22,8 +22,11 @@ def test_measures_with_every_condition(samples: Path, tmp_path: Path) -> None:
     assert document["one_to_one"]["count"] == 8
     assert document["one_to_many"]["count"] == 4
     assert 0 < document["one_to_one"]["p50_ms"] < document["one_to_many"]["p50_ms"]
+    assert document["protected"]["one_to_one"]["count"] == 8
+    assert document["protected"]["one_to_many"]["count"] == 4
+    assert document["protected"]["found"] >= 3
     assert document["conditions"]["forced"] is True
-    assert "found 4 of 4 synthetic probes" in done.stdout
+    assert "found 4 of 4 synthetic probes, " in done.stdout
 
 
 def test_a_gallery_smaller_than_its_eyes_is_one_line(samples: Path) -> None:

@@ -10,9 +10,12 @@ import pytest
 
 from edge_vessel import models
 from edge_vessel.artifact import open_artifact
+from edge_vessel.biometrics import protected_table
 from edge_vessel.biometrics.captures import Acquisition, Picture, synthetic
 from edge_vessel.biometrics.evaluation import evaluate
 from edge_vessel.biometrics.gallery import Gallery
+from edge_vessel.biometrics.pictures import picture
+from edge_vessel.biometrics.protected_evaluation import evaluate_protected
 from edge_vessel.errors import UsageError
 from edge_vessel.segmenter import Segmenter
 
@@ -73,6 +76,26 @@ def test_virtual_cameras_see_one_eye(synthetic_captures: list) -> None:
     assert points.rates.fmr.errors == points.rates.fnmr.errors == 0
     assert max(maps.mated) <= 1
     assert found.subjects == 3
+
+
+def test_protected_templates_match_and_cannot_be_linked(
+    synthetic_captures: list, capsys: pytest.CaptureFixture
+) -> None:
+    found = evaluate_protected("synthetic", synthetic_captures, 1, range(6))
+    plain, protected = found.evaluation.methods
+    assert (len(protected.mated), len(protected.non_mated)) == (3, 12)
+    assert len(plain.mated) == 3
+    assert min(protected.mated) > max(protected.non_mated)
+    assert protected.rates.fmr.errors == 0
+    *hidden, stolen = found.linked
+    assert [len(one.mated) for one in hidden] == [12] * 3
+    assert stolen.d_sys > max(one.d_sys for one in hidden[:1])
+    assert [one.subject for one in found.inverted] == sorted(
+        {one.subject for one in synthetic_captures}
+    )
+    protected_table.write([found], 200)
+    assert "both keys stolen" in capsys.readouterr().out
+    assert picture([found.evaluation], [found.linked]).startswith(b"\x89PNG")
 
 
 def test_gallery_of_real_templates(synthetic_captures: list) -> None:
