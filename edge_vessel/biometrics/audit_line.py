@@ -11,7 +11,7 @@ from edge_vessel.manifest import Sha256, UtcTime
 
 Event = Literal[
     "started", "stopped", "enrol", "verify", "identify", "delete", "rotate", "repair", "restart",
-    "denied",
+    "denied", "renew",
 ]  # fmt: skip
 # A word: long enough for a status and its hint, too short for anything of an eye.
 Result = Annotated[str, Form(r"[a-z_]{1,32}", "a result: 1 to 32 of a-z and _")]

@@ -42,6 +42,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) STRICT""",
         "INSERT INTO audit_head VALUES (1, 0, hex(zeroblob(32)), 0, hex(zeroblob(32)), 0)",
     ),
+    # NULL: templates in the clear.
+    ("ALTER TABLE store ADD COLUMN renewal BLOB",),
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 

@@ -1,4 +1,5 @@
-"""`python -m edge_vessel.biometrics.store`: keygen, status, list, delete, check-receipt, rotate."""
+"""`python -m edge_vessel.biometrics.store`: keygen, status, list, delete, check-receipt, rotate,
+renew."""
 
 import argparse
 import sys
@@ -7,7 +8,7 @@ from dataclasses import asdict
 
 from rich.table import Table
 
-from edge_vessel.biometrics import keys, receipt
+from edge_vessel.biometrics import keys, receipt, renewal
 from edge_vessel.biometrics.audit import Audit
 from edge_vessel.biometrics.enrolment_record import subject_id
 from edge_vessel.biometrics.schema import SCHEMA_VERSION
@@ -52,7 +53,11 @@ def _parser() -> argparse.ArgumentParser:
         help="as --key; keep the old one until this has ended",
     )  # fmt: skip
     rotate.set_defaults(command=_rotate)
-    for command in (status, listing, delete, check, rotate):
+    renew = commands.add_parser(
+        "renew", help="revoke and remove all protected templates; prints a receipt a line"
+    )
+    renew.set_defaults(command=_renew)
+    for command in (status, listing, delete, check, rotate, renew):
         add_store_flags(command)
     for command in (status, listing):
         command.add_argument("--json", action="store_true", help="one JSON document on stdout")
@@ -67,9 +72,11 @@ def _keygen(options: argparse.Namespace) -> None:
 def _status(options: argparse.Namespace) -> None:
     with open_existing(options) as store:
         enrolments = [each.enrolment for each in store.templates()]
+        kind = renewal.kind_of(store)
     report = {
         "store": str(options.store),
         "schema_version": SCHEMA_VERSION,
+        "template_kind": kind,
         "subjects": len({each.subject for each in enrolments}),
         "templates": len(enrolments),
     }
@@ -120,3 +127,10 @@ def _rotate(options: argparse.Namespace) -> None:
         Audit(store).append("rotate", "ok")
         count = store.rotate(new_key)
     sys.stdout.write(f"{count} templates sealed anew; the old key opens nothing: remove it\n")
+
+
+def _renew(options: argparse.Namespace) -> None:
+    with open_existing(options) as store:
+        receipts = renewal.renew(store)
+    sys.stdout.write("".join(f"{each}\n" for each in receipts))
+    sys.stderr.write(f"{len(receipts)} subjects removed; they have to be enrolled again\n")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from edge_vessel.biometrics.audit_line import Line
 from edge_vessel.biometrics.audit_verify import Verification
+from edge_vessel.biometrics.renewal import Kind
 from edge_vessel.kiosk.kiosk import State
 from edge_vessel.kiosk.tokens import Role
 
@@ -43,6 +44,7 @@ class Device:
     public_key: str
     device: str
     model: ModelName
+    template_kind: Kind
     template_version: int
 
 

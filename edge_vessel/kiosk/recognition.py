@@ -1,23 +1,24 @@
-"""From a frame to a person: the one place where templates are made, stored and compared."""
+"""From a frame to a person: the one place where templates are made, kept and compared."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_vessel.biometrics import enrolment, extraction, matcher, quality, template
+from edge_vessel.biometrics import enrolment, extraction, quality, renewal
 from edge_vessel.biometrics.enrolment_record import Enrolment
-from edge_vessel.biometrics.gallery import Gallery
+from edge_vessel.biometrics.protection_key import ProtectionKey
 from edge_vessel.biometrics.quality import Quality
 from edge_vessel.biometrics.store import Store
 from edge_vessel.biometrics.template import Template
 from edge_vessel.errors import UsageError
 from edge_vessel.field_of_view import FieldOfView
+from edge_vessel.kiosk.clear_scheme import ClearScheme
+from edge_vessel.kiosk.protected_scheme import ProtectedScheme
+from edge_vessel.kiosk.scheme import Scheme
 from edge_vessel.segmenter import Segmenter
 from edge_vessel.vessels import Field, analyse
-
-TEMPLATE_VERSION = template.VERSION
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,10 @@ class Recognition:
         self.artifact = segmenter.artifact
         self._segmenter = segmenter
         self._store = store
-        self._indexed: tuple[tuple[Enrolment, ...], Gallery] = ((), Gallery(()))
+        self._scheme: Scheme = ClearScheme()
+        self._key: ProtectionKey | None = None
+        self._indexed: tuple[Enrolment, ...] = ()
+        self._find: Callable[[Template], int | None] = lambda _: None
 
     def look(self, image: NDArray[np.uint8], before: NDArray[np.uint8]) -> Look:
         """image, before: (H, W, 3) uint8 RGB, a frame and the camera's frame before it.
@@ -60,6 +64,15 @@ class Recognition:
         made = extraction.extract(analyse(look.mask, field), look.fov, field)
         return made if len(made.samples) else None
 
+    @property
+    def scheme(self) -> Scheme:
+        """How the store's templates are kept; `store renew` may change its key at any time."""
+        key = renewal.key_of(self._store)
+        if key != self._key:
+            self._scheme = ClearScheme() if key is None else ProtectedScheme(key)
+            self._key = key
+        return self._scheme
+
     def enrolled(self) -> tuple[Enrolment, ...]:
         """Everybody's, without a template."""
         return self._store.enrolments()
@@ -69,7 +82,8 @@ class Recognition:
         return any(one.subject == subject for one in self.enrolled())
 
     def enrol(self, subject: str, captures: Sequence[Template]) -> bool:
-        """Merges the captures and keeps the template; False where they are not of one eye.
+        """Merges the captures and keeps the template; False where they are not of one eye, or show
+        too little to be matched again.
 
         Raises:
             UsageError: the subject is enrolled already.
@@ -81,38 +95,26 @@ class Recognition:
         with self._store.transaction():
             if self.knows(subject):
                 raise UsageError(f"{subject}: is enrolled already; delete the subject first")
-            self._store.enrol(subject, merged.to_bytes(), TEMPLATE_VERSION)
+            scheme = self.scheme
+            content = scheme.content(merged)
+            if not scheme.matches(captures[0], [content]):
+                return False
+            self._store.enrol(subject, content, scheme.version)
         return True
 
     def matches(self, subject: str, probe: Template) -> bool:
-        """One to one. A stranger's probe is compared with its own mirror image, which it does not
-        match, so that the time does not tell who is enrolled."""
-        stored = self._store.templates(subject)
-        references = [template.parse(one.content) for one in stored] or [_mirrored(probe)]
-        ready = matcher.Probe(probe)
-        best = max(ready.compare(reference).score for reference in references)
-        return bool(stored) and best >= matcher.THRESHOLD
+        """One to one."""
+        contents = [one.content for one in self._store.templates(subject)]
+        return self.scheme.matches(probe, contents)
 
     def identify(self, probe: Template) -> str | None:
-        """One to many: whose template the probe matches best, by a threshold that rises with the
-        gallery (Bonferroni), so that a stranger is taken for somebody no more often than in one
-        comparison."""
+        """One to many: whose template the probe matches best, and well enough for so many."""
         enrolments = self.enrolled()
         if not enrolments:
             return None
-        if self._indexed[0] != enrolments:
+        if self._indexed != enrolments:
             stored = self._store.templates()
-            gallery = Gallery([template.parse(one.content) for one in stored])
-            self._indexed = tuple(one.enrolment for one in stored), gallery
-        indexed, gallery = self._indexed
-        best = gallery.search(probe)[0]
-        needed = matcher.THRESHOLD + np.log10(len(indexed))
-        return indexed[best.index].subject if best.comparison.score >= needed else None
-
-
-def _mirrored(probe: Template) -> Template:
-    samples, landmarks = probe.samples.copy(), probe.landmarks.copy()
-    for records in (samples, landmarks):
-        records["x"] = -np.maximum(records["x"], 1 - template.UNIT)
-    samples["axis"] = (256 - samples["axis"].astype(int)) % 256
-    return replace(probe, field=probe.field[:, ::-1], samples=samples, landmarks=landmarks)
+            self._find = self.scheme.gallery([one.content for one in stored])
+            self._indexed = tuple(one.enrolment for one in stored)
+        index = self._find(probe)
+        return None if index is None else self._indexed[index].subject

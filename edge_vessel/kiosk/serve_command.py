@@ -5,10 +5,11 @@ import contextlib
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from typing import get_args
 
 from edge_vessel import models
 from edge_vessel.artifact import open_artifact
-from edge_vessel.biometrics import keys
+from edge_vessel.biometrics import keys, renewal
 from edge_vessel.biometrics.audit import Audit
 from edge_vessel.biometrics.store import Store
 from edge_vessel.biometrics.store_flags import add_store_flags
@@ -44,6 +45,10 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add_model_flags(parse)
     add_store_flags(parse)
+    parse.add_argument(
+        "--templates", choices=get_args(renewal.Kind),
+        help="how they are kept (default: as the store's are; clear in a new one)",
+    )  # fmt: skip
     where = parse.add_mutually_exclusive_group()
     where.add_argument(
         "--bind", default=DEFAULT_BIND, metavar="ADDRESS:PORT",
@@ -105,6 +110,8 @@ def _serve(options: argparse.Namespace) -> int:
         NoCheck if options.demonstration else lambda: StreamCheck(options.require_pulse)
     )
     with Store(options.store, key, create=True) as store, contextlib.ExitStack() as stack:
+        if options.templates is not None:
+            renewal.settle(store, options.templates)
         recognition = Recognition(Segmenter(artifact, options.threads), store)
         camera = KioskCamera(make_source)
         stack.callback(camera.close)

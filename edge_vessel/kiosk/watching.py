@@ -8,7 +8,6 @@ from fastapi.responses import Response, StreamingResponse
 
 from edge_vessel.kiosk.access import Anybody, MetricsReader, TheKiosk
 from edge_vessel.kiosk.answers import Device, Fault, Health, ModelName, StatusReport
-from edge_vessel.kiosk.recognition import TEMPLATE_VERSION
 
 _FAULTS: dict[int | str, dict[str, Any]] = {
     401: {"model": Fault}, 422: {"model": Fault}, 429: {"model": Fault}, 503: {"model": Fault},
@@ -30,11 +29,12 @@ def status(kiosk: TheKiosk, holder: Anybody) -> StatusReport:
 
 
 @router.get("/v1/device")
-async def device(kiosk: TheKiosk, _: Anybody) -> Device:
+def device(kiosk: TheKiosk, _: Anybody) -> Device:
     """What a client needs to check a result."""
     artifact = kiosk.recognition.artifact
     name = ModelName(artifact.manifest.name, artifact.manifest.version, artifact.manifest_sha256)
-    return Device(kiosk.key.public_pem, kiosk.key.device, name, TEMPLATE_VERSION)
+    scheme = kiosk.recognition.scheme
+    return Device(kiosk.key.public_pem, kiosk.key.device, name, scheme.kind, scheme.version)
 
 
 @router.get(

@@ -273,7 +273,7 @@ class OpenCase:
 
 OPEN_CASES = [
     OpenCase("newer", _run("PRAGMA user_version = 99"), UsageError,
-             "has schema version 99, this program knows 2; install the newer"),
+             "has schema version 99, this program knows 3; install the newer"),
     OpenCase("foreign", _run("PRAGMA application_id = 7"), UsageError,
              "is a database of another program"),
     OpenCase("no database", lambda f: (f / "templates.db").write_text("hello " * 1000), UsageError,

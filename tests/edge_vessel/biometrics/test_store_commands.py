@@ -32,7 +32,8 @@ def test_as_modules(tmp_path, flags):
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout) == {
         "store": str(tmp_path / "s"),
-        "schema_version": 2,
+        "schema_version": 3,
+        "template_kind": "clear",
         "subjects": 2,
         "templates": 3,
     }
