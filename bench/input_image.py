@@ -25,7 +25,7 @@ def photograph(artifact: Artifact, file: Path | None) -> tuple[NDArray[np.uint8]
     """
     if file is not None:
         return read_image(file), printable(file.name)[:_LONGEST_NAME]
-    size, path = artifact.manifest.input, artifact.folder / GOLDEN
+    size, path = artifact.fundus.input, artifact.folder / GOLDEN
     return load_golden(artifact.read(GOLDEN), size.height, size.width, path).image, "golden"
 
 
@@ -54,6 +54,6 @@ class InputImage:
             raise UsageError(
                 f"{file}: no field of view found in it: give a photograph with --image"
             )
-        size = artifact.manifest.input
+        size = artifact.fundus.input
         pixels = Crop.around(fov, height, width, size.height, size.width).to_network(image)
         return cls(pixels, name, (height, width))

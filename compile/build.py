@@ -32,7 +32,7 @@ from edge_vessel import artifact as artifacts
 from edge_vessel import signing
 from edge_vessel.engines.onnx import MODEL_FILE
 from edge_vessel.errors import EdgeVesselError
-from edge_vessel.manifest import EngineVersion, Input, Manifest, Metric, Target
+from edge_vessel.manifest import EngineVersion, FundusManifest, Input, Metric, Target
 from edge_vessel.preprocessing import OFFSET, SCALE
 from edge_vessel.selftest import GOLDEN
 from edge_vessel.sources.images import read_image
@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _build(options: argparse.Namespace) -> tuple[Manifest, dict[str, bytes]]:
+def _build(options: argparse.Namespace) -> tuple[FundusManifest, dict[str, bytes]]:
     photograph = read_image(options.golden)
     with _step("export"):
         source = _source(options)
@@ -140,12 +140,12 @@ def _source(options: argparse.Namespace) -> Source:
     return from_checkpoint(options.checkpoint, options.size, options.evaluation)
 
 
-def _with(manifest: Manifest, metrics: tuple[Metric, ...]) -> Manifest:
+def _with(manifest: FundusManifest, metrics: tuple[Metric, ...]) -> FundusManifest:
     return replace(manifest, metrics=(*manifest.metrics, *metrics))
 
 
-def _manifest(options: argparse.Namespace, source: Source) -> Manifest:
-    return Manifest(
+def _manifest(options: argparse.Namespace, source: Source) -> FundusManifest:
+    return FundusManifest(
         name=options.name or options.output.name,
         version=options.version,
         model=source.model,
