@@ -53,28 +53,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     if options.json and options.jsonl == "-":
         raise UsageError("--json and --jsonl - both write to stdout: name a file for --jsonl")
-    named = open_named(options)
-    if named is not None and isinstance(named.manifest, OctaManifest):
-        return run_volume(options, named, partial(_warn, Console(stderr=True)))
-    if options.field_mm is not None:
-        raise UsageError("--field-mm is for volumes: name an OCTA artifact with --model")
     if options.biomarkers and options.jsonl is None:
         raise UsageError("--biomarkers go into the JSON lines: name a file with --jsonl")
+    # Before the model, which takes seconds to load.
+    with contextlib.closing(meters.find(options.meter)) as meter:
+        named = open_named(options)
+        if named is not None and isinstance(named.manifest, OctaManifest):
+            return run_volume(options, named, meter, partial(_warn, Console(stderr=True)))
+        return _run_photographs(options, named, meter)
+
+
+def _run_photographs(options: argparse.Namespace, named: Artifact | None, meter: Meter) -> int:
+    if options.field_mm is not None:
+        raise UsageError("--field-mm is for volumes: name an OCTA artifact with --model")
     source = _source(options)
     output = _output(options, source)
     _check_files(options, source)
-    # Before the model, which takes seconds to load.
-    with contextlib.closing(meters.find(options.meter)) as meter:
-        return _run_measured(options, named, source, output, meter)
-
-
-def _run_measured(
-    options: argparse.Namespace,
-    named: Artifact | None,
-    source: Source,
-    output: Path | None,
-    meter: Meter,
-) -> int:
     err = Console(stderr=True)
     warn = partial(_warn, err)
     if isinstance(source, ImageFiles) and source.left_out:

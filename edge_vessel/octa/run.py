@@ -17,6 +17,7 @@ from edge_vessel.artifact import Artifact
 from edge_vessel.command_line import ResultConsole
 from edge_vessel.errors import UsageError
 from edge_vessel.json_text import strict_json
+from edge_vessel.meters import Meter
 from edge_vessel.octa.record import print_record, volume_record
 from edge_vessel.octa.segmenter import OctaSegmentation, OctaSegmenter
 from edge_vessel.octa.volume import Volume
@@ -41,7 +42,9 @@ _FOR_PHOTOGRAPHS = (
 )
 
 
-def run_volume(options: argparse.Namespace, artifact: Artifact, warn: Callable[[str], None]) -> int:
+def run_volume(
+    options: argparse.Namespace, artifact: Artifact, meter: Meter, warn: Callable[[str], None]
+) -> int:
     """Segments the one volume that `--input` names; returns 0.
 
     Raises:
@@ -56,7 +59,7 @@ def run_volume(options: argparse.Namespace, artifact: Artifact, warn: Callable[[
     volume = segmenter.open(options.input)
     output = _output(options)
     files = None if output is None else FileSink(output, options.save)
-    with contextlib.closing(meters.find(options.meter)) as meter, contextlib.ExitStack() as open_:
+    with contextlib.ExitStack() as open_:
         lines = None if options.jsonl is None else JsonlSink(options.jsonl)
         if lines is not None:
             open_.enter_context(contextlib.closing(lines))

@@ -87,7 +87,11 @@ REFUSED = [
     Refused("no input", (), "no volume: name one with --input"),
     Refused("a camera", ("--camera",), "--camera is not for volumes"),
     Refused("a preview", ("--input", "VOLUME", "--serve", "127.0.0.1:0"), "--serve is not for"),
-    Refused("biomarkers", ("--input", "VOLUME", "--biomarkers"), "--biomarkers is not for vol"),
+    Refused(
+        "biomarkers",
+        ("--input", "VOLUME", "--jsonl", "-", "--biomarkers"),
+        "--biomarkers is not for vol",
+    ),
     Refused("landmarks", ("--input", "VOLUME", "--save", "landmarks"), "--save landmarks is not"),
     Refused("threads", ("--input", "VOLUME", "--threads", "1000"), "threads 1000: from 1 to"),
 ]
