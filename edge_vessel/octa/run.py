@@ -15,7 +15,7 @@ from rich.console import Console
 from edge_vessel import meters
 from edge_vessel.artifact import Artifact
 from edge_vessel.command_line import ResultConsole
-from edge_vessel.errors import UsageError
+from edge_vessel.errors import DeviceError, UsageError
 from edge_vessel.json_text import strict_json
 from edge_vessel.meters import Meter
 from edge_vessel.octa.record import print_record, volume_record
@@ -50,7 +50,7 @@ def run_volume(
     Raises:
         UsageError: a flag is for photographs, or the volume cannot be taken.
         ArtifactError: the engine cannot load the network.
-        DeviceError: the engine or the disk failed.
+        DeviceError: the engine or the disk failed, or memory ran out.
     """
     _check(options)
     if artifact.warning:
@@ -58,6 +58,7 @@ def run_volume(
     segmenter = OctaSegmenter(artifact, options.threads, options.threshold)
     volume = segmenter.open(options.input)
     output = _output(options)
+    _check_places(options, volume)
     files = None if output is None else FileSink(output, options.save)
     with contextlib.ExitStack() as open_:
         lines = None if options.jsonl is None else JsonlSink(options.jsonl)
@@ -66,7 +67,7 @@ def run_volume(
         power = meters.window("run", meter)
         captured_s = time.time()
         with power:
-            found = segmenter.segment(volume, lambda rows: shown(rows, "segmenting"))
+            found = _segment(segmenter, volume)
         if files is not None:
             files.write(_result(volume, found, captured_s))
         folder = None if output is None else str(output)
@@ -88,6 +89,23 @@ def _check(options: argparse.Namespace) -> None:
         raise UsageError("no volume: name one with --input")
     if "landmarks" in options.save:
         raise UsageError("--save landmarks is not for volumes: take of mask,overlay,probability")
+
+
+def _check_places(options: argparse.Namespace, volume: Volume) -> None:
+    """Results among B-scans would be B-scans of the next run."""
+    taken = {Path(where).resolve() for where in (volume.uri, *(s.where for s in volume.stacks))}
+    for flag in ("output", "jsonl"):
+        value = getattr(options, flag)
+        if value is not None and Path(value).resolve() in taken:
+            raise UsageError(f"--{flag} {value}: holds the volume: name another place")
+
+
+def _segment(segmenter: OctaSegmenter, volume: Volume) -> OctaSegmentation:
+    try:
+        return segmenter.segment(volume, lambda rows: shown(rows, "segmenting"))
+    except MemoryError as error:
+        size = "x".join(map(str, volume.shape))
+        raise DeviceError(f"{volume.uri}: {size} voxels need more memory than is free") from error
 
 
 def _output(options: argparse.Namespace) -> Path | None:

@@ -96,7 +96,8 @@ def open_volume(uri: str, channels: Sequence[str], depth: int) -> Volume:
     else:
         found = dict(zip(NAMES, _both(paths[0]), strict=True))
         stacks = [found[name] for name in channels]
-    volume = Volume(uri, Path(uri.rpartition(",")[2]).stem, tuple(stacks))
+    shown = Path(uri) if len(paths) == 1 or Path(uri).exists() else paths[-1]
+    volume = Volume(uri, shown.name if shown.is_dir() else shown.stem, tuple(stacks))
     for stack in stacks:
         check_size(stack)
         if (stack.depth, stack.height, stack.width) != volume.shape:

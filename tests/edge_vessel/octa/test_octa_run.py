@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import octa_folders
 import pytest
+from artifact_folders import python
 from octa_folders import DEPTH, FORM, logits, scaled, sigmoid, voxels
 
 from edge_vessel import artifact_cli, run
@@ -124,6 +125,37 @@ def test_a_field_is_one_or_two_lengths(text, capsys):
     with pytest.raises(SystemExit):
         run.main(["--field-mm", text])
     assert "HxW in mm" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flag", ["--output", "--jsonl"])
+def test_results_do_not_lie_in_the_volume(flag, volume, artifact, tmp_path, capsys):
+    place = volume
+    if flag == "--output":
+        place = tmp_path / "eye" / "OCTA"
+        for name, channel in zip(("OCT", "OCTA"), np.load(volume), strict=True):
+            (tmp_path / "eye" / name).mkdir(parents=True)
+            for number in range(SIDE):
+                scan = np.ascontiguousarray(channel[:, number])
+                cv2.imwrite(str(tmp_path / "eye" / name / f"{number}.png"), scan)
+    source = tmp_path / "eye" if flag == "--output" else volume
+    assert segment("--input", source, "--model", artifact, flag, place) == 2
+    assert "holds the volume" in capsys.readouterr().err
+
+
+def test_too_little_memory_is_one_line(artifact, tmp_path):
+    """A sparse volume whose row of patches takes half a gigabyte."""
+    path = tmp_path / "wide.npy"
+    np.lib.format.open_memmap(path, "w+", np.uint8, (2, DEPTH, SIDE, 2**19)).flush()
+    call = ["--input", str(path), "--model", str(artifact), "--allow-unsigned", "--meter", "none"]
+    limited = (
+        "import resource, sys; from edge_vessel import run; "
+        "resource.setrlimit(resource.RLIMIT_DATA, (400 << 20, 400 << 20)); "
+        f"sys.exit(run.main({call!r}))"
+    )
+    done = python("-c", limited)
+    assert done.returncode == 3, done.stderr
+    assert "4x16x524288 voxels need more memory than is free" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def verify(folder, *flags) -> int:
