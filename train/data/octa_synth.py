@@ -30,7 +30,6 @@ from train.data.voxelise import (
 from train.histogram import confusion
 
 FOLDER = "OCTA_SYNTH"
-TRAIN_SHARE = 0.7
 _RECORD = "render.json"
 
 
@@ -80,13 +79,6 @@ def graphs(root: Path) -> list[Path]:
 def identity(graph: Path) -> str:
     """The eye's name of a graph's file."""
     return graph.name.removesuffix(".csv.gz")
-
-
-def split(count: int, seed: int) -> tuple[list[int], list[int]]:
-    """Places of training and test eyes, 7:3 at random, each in order."""
-    order = np.random.default_rng(seed).permutation(count).tolist()
-    cut = round(count * TRAIN_SHARE)
-    return sorted(order[:cut]), sorted(order[cut:])
 
 
 def _render(depth: int, seed: int, appearance: Appearance, item: tuple[int, Path]) -> tuple:  # type: ignore[type-arg]

@@ -18,6 +18,7 @@ from edge_vessel.atomic import write_file
 from edge_vessel.command_line import Parser, path, whole_number
 from edge_vessel.errors import UsageError
 from train.data import octa_synth
+from train.data.octa_split import split
 from train.data.root import data_root
 from train.git import git_revision
 from train.models.checkpoint import Checkpoint, load_checkpoint, load_network, save_slim
@@ -87,7 +88,7 @@ def _fit(options: Namespace) -> None:
     if last.exists():
         raise UsageError(f"{last} exists: name another --output")
     make_folder(options.output)
-    training, _ = octa_synth.split(len(eyes.labels), settings.split_seed)
+    training, _ = split(len(eyes.labels), settings.split_seed)
     steps: list[Step] = []
     began, processor = time.monotonic(), time.process_time()
     if options.first_stage is None:

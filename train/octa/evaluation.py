@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from edge_vessel.errors import UsageError
-from train.data.octa_synth import Eyes, split
+from train.data.octa_split import split
+from train.data.octa_synth import Eyes
 from train.evaluation import conditions
 from train.metrics import Prediction, best_threshold, mean, score
 from train.models.checkpoint import Checkpoint

@@ -11,7 +11,7 @@ from edge_vessel.errors import UsageError
 
 def network_input(values: NDArray[np.uint8]) -> Tensor:
     """(..., H, W) uint8 to float32 in [-1, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(values)).float() / 127.5 - 1.0
+    return torch.from_numpy(np.asarray(values, np.float32) / np.float32(127.5) - 1.0)
 
 
 class Patches:
