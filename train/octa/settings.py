@@ -36,7 +36,7 @@ class Settings:
     steps: int = 200
     batch_size: int = 2
     patch_px: int = 64
-    window_px: int = 152
+    window_px: int = 164
     overlap: float = 0.125
     learning_rate: float = 3e-3
     weight_decay: float = 1e-2
