@@ -166,7 +166,9 @@ def _print_table(title: str, document: dict[str, Any]) -> None:
 def _rows(document: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
     for name, value in document.items():
-        if isinstance(value, dict):
+        if isinstance(value, tuple) and any(isinstance(one, dict) for one in value):
+            rows += _rows({str(index): one for index, one in enumerate(value)}, f"{prefix}{name}.")
+        elif isinstance(value, dict):
             rows += _rows(value, f"{prefix}{name}.")
         else:
             shown = (

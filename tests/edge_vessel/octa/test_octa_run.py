@@ -170,6 +170,13 @@ def test_verify_runs_the_golden_patch(artifact, capsys):
     assert report["input"] == {"channels": 2, "depth": DEPTH, "height": SIDE, "width": SIDE}
 
 
+def test_show_tells_the_channels_apart(artifact, capsys):
+    assert artifact_cli.main(["show", str(artifact), "--allow-unsigned"]) == 0
+    shown = capsys.readouterr().out
+    assert "input.channels.1.name" in shown
+    assert "gaussian" in shown
+
+
 def test_verify_sees_another_network(tmp_path, capsys):
     wrong = octa_folders.model(classes=2)
     assert verify(octa_folders.write(tmp_path / "a", model=wrong)) == 4
