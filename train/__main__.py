@@ -11,7 +11,7 @@ USAGE = """usage: python -m train COMMAND ...
   calibrate   fold a temperature into a checkpoint, so that 0.8 means 8 in 10
   slim        a checkpoint without optimiser, to keep or to compile
   networks    parameters and multiply-adds of each network
-  octa        volumes of OCTA: render, fit, evaluate, networks, report
+  octa        volumes of OCTA: render, labels, fit, evaluate, networks, report (OCTA.md)
   check-data  say what is missing, damaged or mislabelled
 """
 

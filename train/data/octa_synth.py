@@ -39,7 +39,7 @@ class RenderRecord:
 
     Attributes:
         ids: of the eyes, in the order of the arrays.
-        seed: of the whole folder; that of an eye is it and the eye's place.
+        seed: of the whole folder; an eye's is a thousand times that and its place.
         depth: voxels along the beam; each the mean of `averaged` ones.
     """
 
@@ -81,10 +81,19 @@ def identity(graph: Path) -> str:
     return graph.name.removesuffix(".csv.gz")
 
 
-def _render(depth: int, seed: int, appearance: Appearance, item: tuple[int, Path]) -> tuple:  # type: ignore[type-arg]
+@dataclass(frozen=True)
+class _Eye:
+    """What is kept of a rendering: a process hands it to another."""
+
+    volume: NDArray[np.uint8]
+    projections: NDArray[np.uint8]
+    label: NDArray[np.bool_]
+
+
+def _render(depth: int, seed: int, appearance: Appearance, item: tuple[int, Path]) -> _Eye:
     place, path = item
     eye = render(read_graph(path), seed * 1000 + place, appearance)
-    return reduce_depth(eye.volume, depth), eye.projections, eye.label
+    return _Eye(reduce_depth(eye.volume, depth), eye.projections, eye.label)
 
 
 def render_all(
@@ -110,7 +119,8 @@ def render_all(
     make = partial(_render, record.depth, record.seed, record.appearance)
     with ProcessPoolExecutor(processes) as pool:
         for place, found in enumerate(pool.map(make, enumerate(paths))):
-            volumes[place], projections[place], labels[place] = found
+            volumes[place], labels[place] = found.volume, found.label
+            projections[place] = found.projections
             yield identity(paths[place])
     for array in (volumes, projections, labels):
         array.flush()

@@ -7,7 +7,7 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import TypeVar
 
 import torch
@@ -20,6 +20,7 @@ from edge_vessel.errors import UsageError
 from train.data import octa_synth
 from train.data.octa_split import split
 from train.data.root import data_root
+from train.data.voxelise import Appearance
 from train.git import git_revision
 from train.models.checkpoint import Checkpoint, load_checkpoint, load_network, save_slim
 from train.models.ipn_v2_plus import IPNV2Plus
@@ -57,7 +58,8 @@ def _render(options: Namespace) -> None:
     graphs = octa_synth.graphs(data_root(options.data))[: options.eyes]
     names = [octa_synth.identity(one) for one in graphs]
     averaged = octa_synth.DEPTH // max(1, options.depth)
-    record = octa_synth.RenderRecord(names, options.seed, options.depth, averaged)
+    appearance = Appearance(**dict.fromkeys(options.without, False))
+    record = octa_synth.RenderRecord(names, options.seed, options.depth, averaged, appearance)
     done = octa_synth.render_all(graphs, options.output, record, options.processes)
     count = sum(1 for _ in _shown(done, "render", len(graphs)))
     sys.stdout.write(f"{options.output}: {count} synthetic eyes, depth {options.depth}\n")
@@ -191,6 +193,13 @@ def _parser() -> Parser:
     render.add_argument("--output", type=path, required=True, metavar="DIR")
     render.add_argument("--depth", type=whole_number(1, octa_synth.DEPTH), default=32)
     render.add_argument("--seed", type=whole_number(0, _MAX_SEED), default=0)
+    render.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        choices=[one.name for one in fields(Appearance)],
+        help="leave this out; repeatable",
+    )
     render.add_argument("--processes", type=whole_number(1, 1024), default=1)
     labels.add_argument("--side", type=whole_number(1, 1216), default=1216, metavar="PX")
 

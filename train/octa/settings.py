@@ -33,7 +33,7 @@ class Settings:
     model: str
     model_options: dict[str, Any] = field(default_factory=dict)
     input: str = "volume"
-    steps: int = 200
+    steps: int = 100
     batch_size: int = 2
     patch_px: int = 64
     window_px: int = 164

@@ -156,7 +156,7 @@ def test_costs_name_the_ablation(shape, capsys):
 def test_graphs_are_rendered_as_a_process(tmp_path, data):
     command = [sys.executable, "-m", "train", "octa", "render", "--data", str(data), "--eyes", "1"]
     done = subprocess.run(
-        [*command, "--output", str(tmp_path / "eyes"), "--depth", "16"],
+        [*command, "--output", str(tmp_path / "eyes"), "--depth", "16", "--without", "stripes"],
         capture_output=True,
         text=True,
         check=False,
@@ -165,6 +165,7 @@ def test_graphs_are_rendered_as_a_process(tmp_path, data):
     eyes = read_eyes(tmp_path / "eyes")
     assert eyes.volumes.shape == (1, 2, 16, 304, 304)
     assert eyes.record.averaged == 10
+    assert [eyes.record.appearance.stripes, eyes.record.appearance.tails] == [False, True]
     vessels = np.asarray(eyes.labels[0])
     inner = eyes.projections[0, 1]
     assert inner[vessels].mean() > 2 * inner[~vessels].mean()
