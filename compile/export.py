@@ -60,7 +60,9 @@ def fold_batch_norms(network: nn.Module) -> int:
         children = list(module.named_children())
         for (name, first), (next_name, second) in pairwise(children):
             if isinstance(first, nn.Conv2d | nn.Conv3d) and isinstance(second, _NORMS):
-                setattr(module, name, nn.utils.fusion.fuse_conv_bn_eval(first, second))
+                # In float32 the products' own rounding would add to that of the weights.
+                fused = nn.utils.fusion.fuse_conv_bn_eval(first.double(), second.double())
+                setattr(module, name, fused.float())
                 setattr(module, next_name, nn.Identity())
                 folded += 1
     return folded

@@ -4,6 +4,7 @@ There is no native code for volumes: `rules/` and `schedules/` are of two dimens
 """
 
 import argparse
+import copy
 import io
 import sys
 from datetime import UTC, datetime
@@ -51,7 +52,7 @@ def build(options: argparse.Namespace) -> tuple[OctaManifest, dict[str, bytes]]:
     Raises:
         UsageError: an option is for photographs, the network sees more than patches of volumes, or
             the golden volume does not fit it.
-        ArtifactError: ONNX Runtime's map differs from torch's.
+        ArtifactError: ONNX Runtime's map differs from torch's by more than rounding.
     """
     _refuse(options)
     checkpoint = load_checkpoint(options.checkpoint)
@@ -70,9 +71,7 @@ def build(options: argparse.Namespace) -> tuple[OctaManifest, dict[str, bytes]]:
         sys.stdout.write(explain_passes(saved))
     network = _onnx_network(content)
     classes = len(evaluated.output.classes)
-    apart = _difference(volume, form, _torch_network(checkpoint.network), network, classes)
-    if not apart < MAX_DIFFERENCE:
-        raise ArtifactError(f"stage onnx is {apart:.1e} off: nothing is written")
+    found = parity(volume, form, checkpoint.network, network, classes)
     manifest = OctaManifest(
         name=options.name or options.output.name,
         version=options.version,
@@ -88,10 +87,7 @@ def build(options: argparse.Namespace) -> tuple[OctaManifest, dict[str, bytes]]:
         target=Target("any", "any", (), options.threads or 2, _MEMORY_MB),
         engine=EngineVersion("onnx", onnxruntime.__version__),
         tuning_log_sha256=None,
-        metrics=(
-            *evaluated.metrics,
-            Metric("onnx", "golden volume", "largest difference from torch", apart),
-        ),
+        metrics=evaluated.metrics + found,
         licence=options.licence,
         created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
@@ -110,11 +106,46 @@ def _refuse(options: argparse.Namespace) -> None:
         raise UsageError("--data is for photographs: a network of OCTA is checked on its --golden")
 
 
-def _torch_network(network: nn.Module) -> Network:
+def parity(
+    volume: Volume, form: OctaInput, network: nn.Module, exported: Network, classes: int
+) -> tuple[Metric, ...]:
+    """What ONNX Runtime's map differs from torch's, by the largest of its probabilities.
+
+    A deep network with attention in every block can lose more than `MAX_DIFFERENCE` to the rounding
+    of float32 alone. Where it does, two computations may each be as far from the exact map as
+    torch's own float32 is, hence twice that apart.
+
+    Raises:
+        ArtifactError: they differ by more than either.
+    """
+    data = "golden volume"
+    torch_map, found = (
+        _probabilities(volume, form, one, classes) for one in (torch_network(network), exported)
+    )
+    apart = float(np.abs(torch_map - found).max())
+    metrics = (Metric("onnx", data, "largest difference from torch", apart),)
+    if apart < MAX_DIFFERENCE:
+        return metrics
+    exact = _probabilities(volume, form, torch_network(network, torch.float64), classes)
+    rounding = float(np.abs(torch_map - exact).max())
+    if not apart <= 2 * rounding:
+        raise ArtifactError(
+            f"stage onnx is {apart:.1e} off, the rounding of float32 is {rounding:.1e}: nothing is "
+            "written"
+        )
+    sys.stderr.write(
+        f"onnx is {apart:.1e} from torch, whose float32 is {rounding:.1e} from its float64\n"
+    )
+    return (*metrics, Metric("torch", data, "largest difference from float64", rounding))
+
+
+def torch_network(network: nn.Module, dtype: torch.dtype = torch.float32) -> Network:
+    typed = copy.deepcopy(network).to(dtype)
+
     def run(patch: NDArray[np.float32]) -> NDArray[np.float32]:
         with torch.inference_mode():
-            found: NDArray[np.float32] = network(torch.from_numpy(patch)[None])[0].numpy()
-        return found
+            logits = typed(torch.from_numpy(patch)[None].to(dtype))[0]
+        return np.asarray(logits.numpy(), np.float32)
 
     return run
 
@@ -136,14 +167,6 @@ def _probabilities(
     logits = torch.from_numpy(slide(volume, form, network, classes).logits)
     found: NDArray[np.float32] = torch.sigmoid(logits).numpy()
     return found
-
-
-def _difference(
-    volume: Volume, form: OctaInput, before: Network, after: Network, classes: int
-) -> float:
-    """The largest one of any probability, over the whole plane."""
-    first, second = (_probabilities(volume, form, one, classes) for one in (before, after))
-    return float(np.abs(first - second).max())
 
 
 def _golden(volume: Volume, form: OctaInput, network: Network, classes: int) -> bytes:

@@ -9,9 +9,14 @@ import pytest
 import torch
 
 from compile.build import main
+from compile.octa import parity, torch_network
 from edge_vessel import artifact_cli
 from edge_vessel.artifact import open_artifact
+from edge_vessel.errors import ArtifactError
+from edge_vessel.octa.description import Channel, OctaInput
 from edge_vessel.octa.segmenter import OctaSegmenter
+from edge_vessel.octa.sliding import slide
+from edge_vessel.octa.volume import NAMES, open_volume
 from train.models import create
 from train.models.checkpoint import Checkpoint, load_network, save_slim
 
@@ -85,6 +90,37 @@ def test_the_artifact_verifies_and_gives_what_torch_gives(built, folder):
     with torch.inference_mode():
         logits = load_network(folder / "last.ckpt")[1](torch.from_numpy(means / 127.5 - 1)[None])
     assert np.abs(found - torch.sigmoid(logits)[0].numpy()).max() < 1e-4
+
+
+CHANNELS = Channel("OCT", 1 / 127.5, -1.0), Channel("OCTA", 1 / 127.5, -1.0)
+FORM = OctaInput(CHANNELS, 4, 16, 16, 0.25, "gaussian")
+
+
+def _loud(weight: float) -> torch.nn.Module:
+    """A network whose logits are so large that float32's rounding shows in its probabilities."""
+    torch.manual_seed(1)
+    network = _randomise(create("ipn", width=4, poolings=[2, 2])).eval()
+    with torch.no_grad():
+        network.head.weight *= weight
+    return network
+
+
+def test_more_than_rounding_is_refused(folder):
+    volume = open_volume(str(folder / "eye.npy"), NAMES, 4)
+    with pytest.raises(ArtifactError, match="nothing is written"):
+        parity(volume, FORM, _loud(1.0), torch_network(_loud(1.01)), 1)
+
+
+def test_rounding_alone_is_told(folder, capsys):
+    """The float64 of a network is as far from its float32 as rounding is."""
+    volume, network = open_volume(str(folder / "eye.npy"), NAMES, 4), _loud(1e5)
+    corner = slide(volume, FORM, torch_network(network), 1).logits[0, 0, 0]
+    with torch.no_grad():
+        network.head.bias -= float(corner)  # where a probability is not 0 or 1, whatever it loses
+    found = parity(volume, FORM, network, torch_network(network, torch.float64), 1)
+    assert [metric.stage for metric in found] == ["onnx", "torch"]
+    assert found[0].value == found[1].value > 1e-4
+    assert "from its float64" in capsys.readouterr().err
 
 
 @dataclass(frozen=True)
