@@ -132,7 +132,11 @@ def _evaluate(options: Namespace) -> None:
     eyes = octa_synth.read_eyes(options.eyes)
     checkpoint = load_checkpoint(options.checkpoint)
     report, kept = evaluate(
-        options.checkpoint, checkpoint, eyes, lambda all_: list(_shown(all_, "eyes", len(all_)))
+        options.checkpoint,
+        checkpoint,
+        eyes,
+        options.limit,
+        lambda all_: list(_shown(all_, "eyes", len(all_))),
     )
     if options.output is not None:
         write_file(options.output, (json.dumps(asdict(report), indent=1) + "\n").encode())
@@ -213,6 +217,7 @@ def _parser() -> Parser:
     score = add(_evaluate, "evaluate", "a checkpoint on the test eyes")
     score.add_argument("--checkpoint", type=path, required=True, metavar="FILE")
     score.add_argument("--eyes", type=path, required=True, metavar="DIR", help="of render")
+    score.add_argument("--limit", type=whole_number(1, 10**6), help="only the first N test eyes")
     score.add_argument("--output", type=path, metavar="JSON")
     score.add_argument("--pictures", type=path, metavar="DIR")
 

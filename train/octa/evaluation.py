@@ -91,9 +91,10 @@ def evaluate(
     path: Path,
     checkpoint: Checkpoint,
     eyes: Eyes,
+    limit: int | None = None,
     progress: Callable[[Sequence[int]], Sequence[int]] = lambda places: places,
 ) -> tuple[OctaReport, list[Kept]]:
-    """The report, and the maps of the test eyes.
+    """The report, and the maps of the test eyes, or of the first `limit` of them.
 
     Raises:
         UsageError: as `settings_of`; the network does not fit the eyes, or has diverged.
@@ -101,6 +102,7 @@ def evaluate(
     settings = settings_of(path, checkpoint)
     images = images_of(eyes, settings)
     training, test = split(len(eyes.labels), settings.split_seed)
+    test = test[:limit]
     maps = partial(predict, checkpoint.network, settings=settings)
     chosen = [_counted(eyes, one, maps(images[one]))[0] for one in _some(training, settings)]
     first = getattr(checkpoint.network, "local", checkpoint.network)

@@ -28,6 +28,7 @@ class Settings:
         threshold_eyes: training eyes that the threshold is chosen on.
         whole_steps, tile_px: of global retraining: steps on whole planes, and the tiles, without
             overlap, whose features are stitched; 0 where the network has none.
+        whole_eyes: training eyes whose planes are stitched, the first ones.
     """
 
     model: str
@@ -43,8 +44,9 @@ class Settings:
     loss: str = "bce_jaccard"
     scale: float = 0.1
     split_seed: int = 0
-    threshold_eyes: int = 4
+    threshold_eyes: int = 2
     whole_steps: int = 0
+    whole_eyes: int = 12
     tile_px: int = 76
 
 
@@ -70,7 +72,15 @@ def read_settings(path: Path) -> Settings:
     found = Settings(**content)
     if found.input not in INPUTS:
         raise UsageError(f"{path}: input {found.input!r}; known: {', '.join(INPUTS)}")
-    for name in ("steps", "batch_size", "patch_px", "window_px", "threshold_eyes", "tile_px"):
+    for name in (
+        "steps",
+        "batch_size",
+        "patch_px",
+        "window_px",
+        "threshold_eyes",
+        "tile_px",
+        "whole_eyes",
+    ):
         if getattr(found, name) < 1:
             raise UsageError(f"{path}: {name}: {getattr(found, name)}: 1 or more")
     return found

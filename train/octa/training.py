@@ -80,7 +80,7 @@ def train_whole(
     """Global retraining: the first stage stays as it is, its features of all tiles of an eye are
     stitched once, and the second stage learns from whole planes."""
     network.eval()
-    images = images_of(eyes, settings)
+    images, places = images_of(eyes, settings), places[: settings.whole_eyes]
     with torch.inference_mode():
         planes = [
             slide(network_input(images[one])[None], network.features, settings.tile_px, 0.0).half()
