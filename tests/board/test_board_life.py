@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from board import REPOSITORY, Board
 
-pytestmark = [pytest.mark.board, pytest.mark.slow, pytest.mark.data, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.board, pytest.mark.slow, pytest.mark.data, pytest.mark.timeout(4800)]
 
 
 def test_a_board_lives(board: Board, data: Path, tmp_path: Path) -> None:

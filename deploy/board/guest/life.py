@@ -21,9 +21,12 @@ from container import run_recipe
 from steps import LONG_S, call, expect, step, tell, until
 
 SERVICE = "edge-vessel"
+MODEL = "m2unet-fundus-544"  # the default takes three times as long
 SLOTS = ["edge-vessel", "slots"]
 UNPACKED = Path("/opt/unpacked")
 TRUSTED = Path("/etc/edge-vessel/trusted.d")
+# An emulated frame takes ten seconds, and a minute where others use the host's cores too.
+SLOW_BOARD = "[Service]\nWatchdogSec=600\nTimeoutStartSec=600\n"
 CAMERA = [sys.executable, "/opt/board/usb_camera.py", "images"]
 
 
@@ -69,8 +72,10 @@ def unit(name: str) -> str:
 
 def active() -> str:
     """The release that the slots call active."""
-    release = json.loads(call(*SLOTS, "status", "--json"))["active"]["release"]
-    return f"{release['name']} version {release['version']}"
+    occupied = json.loads(call(*SLOTS, "status", "--json"))["active"]
+    if occupied is None:
+        return "the bundled artifact"
+    return f"{occupied['release']['name']} version {occupied['release']['version']}"
 
 
 def tampering() -> None:
@@ -136,6 +141,9 @@ def installation() -> subprocess.Popen[bytes]:
         call(sys.executable, "/opt/board/ina226.py", "start", "5.0", "1.8")
         call("modprobe", "-a", "vhci-hcd", "uvcvideo")
         camera = plug_in()
+    drop_in = Path(f"/etc/systemd/system/{SERVICE}.service.d/slow-board.conf")
+    drop_in.parent.mkdir()
+    drop_in.write_text(SLOW_BOARD)
     with step("install.sh installs it offline") as details:
         said = call(installer(), says="the main job can run")
         details.append(next(line for line in said.splitlines() if line.startswith("installed")))
@@ -170,10 +178,10 @@ def sandbox() -> str:
 
 def use(camera: subprocess.Popen[bytes]) -> None:
     with step("the doctor sees camera and meter") as details:
-        report = json.loads(call("edge-vessel", "doctor", "--json"))
+        report = json.loads(call("edge-vessel", "doctor", "--model", MODEL, "--json"))
         Path("doctor.json").write_text(json.dumps(report))
         checks = {check["name"]: check for check in report["checks"]}
-        for name in ("cameras", "power"):
+        for name in ("cameras", "meter"):
             expect(checks[name]["status"] == "ok", f"{name}: {checks[name]}")
             details.append(checks[name]["detail"])
     with step("an eye is segmented; the cable is pulled and put back") as details:
