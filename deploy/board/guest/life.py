@@ -264,7 +264,7 @@ def comes_back() -> None:
         details.append(f"active is {active()}")
     with step("the container's recipe, as nobody special") as details:
         details.append(
-            run_recipe(Path("Containerfile"), installer().parent, Path("images/eye.jpg"))
+            run_recipe(Path("Containerfile"), installer().parent, Path("images/eye_0.jpg"))
         )
     with step("it is removed without a trace"):
         call(installer(), "--uninstall")
