@@ -194,9 +194,10 @@ def use(camera: subprocess.Popen[bytes]) -> None:
 
 
 def eye(camera: subprocess.Popen[bytes]) -> None:
-    """Two frames of the camera, between which it is gone."""
+    """Four frames of the camera, which goes away after the first: the second is at work by then,
+    and the third may wait for it."""
     command = ["edge-vessel", "run", "--slots", "--camera", "/dev/edge-vessel-camera"]
-    command += ["--max-frames", "2", "--camera-timeout", "200", "--json"]
+    command += ["--max-frames", "4", "--camera-timeout", "200", "--json"]
     command += ["--jsonl", "frames.jsonl", "--output", "maps", "--save", "mask"]
     frames = Path("frames.jsonl")
 
