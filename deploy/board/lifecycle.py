@@ -29,8 +29,8 @@ from edge_vessel.sources.images import read_image
 
 MODEL = "m2unet-fundus-544"
 _EYE = ROOT / "samples/chase_db1_07L.jpg"
-# With an observer's label, and with this machine's own map, which differs by a JPEG's rounding.
-_LEAST_DICE, _LEAST_DICE_OF_OWN = 0.75, 0.98
+# With an observer's label, and with this machine's own map of the picture's best JPEG.
+_LEAST_DICE, _LEAST_DICE_OF_OWN = 0.75, 0.95
 _BOOT_TIMEOUT_S = 2400
 
 
