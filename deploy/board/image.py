@@ -48,7 +48,7 @@ _SYSTEM = ("initramfs-init", "board-init", "board-command", "board-command.servi
 _TOOLS = ("usb_camera.py", "ina226.py")
 _START_MODULES = ("virtio_pci", "virtio_blk", "ext4")
 _MODULES = (
-    "virtio_rng", "9p", "9pnet_virtio", "overlay", "uvcvideo", "vhci-hcd", "vivid", "i2c-dev",
+    "virtio_rng", "9p", "9pnet_virtio", "uvcvideo", "vhci-hcd", "vivid", "i2c-dev",
     "i2c-stub", "ina2xx", "test_power", "fakeboard",
 )  # fmt: skip
 # Of systemd's own: what a board that is thrown away does not need at every start.

@@ -162,9 +162,8 @@ def _live(part: str, image: Image, share: Path, machine: Machine, steps: _Steps)
 def _prepare(work: Path, share: Path, given: Given) -> None:
     """Bundle, pictures, keys and artifacts, as the board finds them in its share."""
     share.mkdir()
-    for name in ("life.py", "steps.py", "container.py"):
+    for name in ("life.py", "steps.py"):
         shutil.copy(GUEST / name, share)
-    shutil.copy(ROOT / "deploy/Containerfile", share)
     keys = {name: signing.generate(work / name) for name in ("maker", "other", "owner")}
     for name in ("other", "owner"):
         shutil.copy(keys[name][1], share / f"{name}.pub.pem")

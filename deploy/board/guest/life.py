@@ -17,7 +17,6 @@ import sys
 import time
 from pathlib import Path
 
-from container import run_recipe
 from steps import LONG_S, call, expect, step, tell, until
 
 SERVICE = "edge-vessel"
@@ -271,10 +270,6 @@ def comes_back() -> None:
         call(*SLOTS, "install", "update")
         details.append(f"active is {active()}")
         expect(active() == updated(), "the update is not active")
-    with step("the container's recipe, as nobody special") as details:
-        details.append(
-            run_recipe(Path("Containerfile"), installer().parent, Path("images/eye_0.jpg"))
-        )
     with step("it is removed without a trace"):
         call(installer(), "--uninstall")
         for left in ("/opt/edge-vessel", "/var/lib/edge-vessel", "/etc/edge-vessel"):
