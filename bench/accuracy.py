@@ -87,7 +87,7 @@ def accuracy(arguments: list[str]) -> int:
         open_artifact(folder, trusted, options.allow_unsigned)
         for folder in map(models.resolve, options.artifact or [None])
     ]
-    if len({one.manifest.input for one in artifacts}) > 1:
+    if len({one.fundus.input for one in artifacts}) > 1:
         sys.stderr.write("note: inputs of several sizes: differences are not rounding alone\n")
     board = read_board()
     # What else the machine does costs time, not accuracy.

@@ -43,7 +43,10 @@ def add_flags(parse: argparse.ArgumentParser) -> None:
     """Which cases, on which cores, trusted how, under which conditions, written where."""
     parse.add_argument("artifact", type=path, nargs="*", help="folders, or bundled ones by name")
     parse.add_argument(
-        "--image", type=path, metavar="FILE", help="a photograph; default: the artifact's golden"
+        "--image",
+        type=path,
+        metavar="FILE",
+        help="default: the artifact's golden one, of volumes mirrored to 304x304",
     )
     parse.add_argument("--threads", type=_threads, metavar="N[,N]", help="default: the artifact's")
     parse.add_argument("--cores", metavar="big|little|LIST", help="default: all of this process")
@@ -113,7 +116,7 @@ def case(
     """
     manifest, loaded = plan.artifact.manifest, worker.loaded
     stages = Stages.of(samples)
-    rate = manifest.model.multiply_adds / 1e6 / stages.inference.p50_ms
+    rate = manifest.model.multiply_adds * loaded.patches / 1e6 / stages.inference.p50_ms
     height, width = loaded.image_size
     return Case(
         title=f"{plan.title}, {loaded.image} {width}x{height}",

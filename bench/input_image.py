@@ -13,7 +13,7 @@ from edge_vessel.preprocessing import Crop, find_field_of_view
 from edge_vessel.selftest import GOLDEN, load_golden
 from edge_vessel.sources.images import read_image
 
-_LONGEST_NAME = 100
+LONGEST_NAME = 100
 
 
 def photograph(artifact: Artifact, file: Path | None) -> tuple[NDArray[np.uint8], str]:
@@ -24,8 +24,8 @@ def photograph(artifact: Artifact, file: Path | None) -> tuple[NDArray[np.uint8]
         ArtifactError: there is no golden one.
     """
     if file is not None:
-        return read_image(file), printable(file.name)[:_LONGEST_NAME]
-    size, path = artifact.manifest.input, artifact.folder / GOLDEN
+        return read_image(file), printable(file.name)[:LONGEST_NAME]
+    size, path = artifact.fundus.input, artifact.folder / GOLDEN
     return load_golden(artifact.read(GOLDEN), size.height, size.width, path).image, "golden"
 
 
@@ -54,6 +54,6 @@ class InputImage:
             raise UsageError(
                 f"{file}: no field of view found in it: give a photograph with --image"
             )
-        size = artifact.manifest.input
+        size = artifact.fundus.input
         pixels = Crop.around(fov, height, width, size.height, size.width).to_network(image)
         return cls(pixels, name, (height, width))

@@ -50,7 +50,7 @@ def build(artifact: Artifact, folder: Path) -> list[str]:
         UsageError: TVM's interface library for Arm could not be fetched.
         DeviceError: the program could not be linked.
     """
-    size = artifact.manifest.input
+    size = artifact.fundus.input
     for name in (MODEL_FILE, RUNTIME_FILE):
         (folder / name).write_bytes(artifact.read(name, for_emulation=True))
     (folder / "libtvm_ffi.so").write_bytes(interface_library(_ARCHITECTURE))
@@ -78,6 +78,6 @@ def check_output(artifact: Artifact, folder: Path) -> None:
 
 
 def _golden(artifact: Artifact) -> Golden:
-    size = artifact.manifest.input
+    size = artifact.fundus.input
     content = artifact.read(GOLDEN, for_emulation=True)
     return load_golden(content, size.height, size.width, artifact.folder / GOLDEN)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.child import PATIENCE_S, Answers, Child, peak_rss_mb, serve
-from edge_vessel.errors import UsageError
 
 _SLOWER = 10.0  # than the first run no run is
 
@@ -32,7 +31,8 @@ class Task:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a worker says when it is ready, after the first inference."""
+    """What a worker says when it is ready, after the first inference. `patches` is how often the
+    network runs for one input: once for a photograph."""
 
     load_ms: float
     first_inference_ms: float
@@ -40,6 +40,7 @@ class Loaded:
     engine: str
     image: str
     image_size: tuple[int, int]
+    patches: int
 
 
 class Worker:
@@ -79,32 +80,26 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _work(task: Task, answers: Answers) -> None:
-    from bench.input_image import photograph
-    from edge_vessel import selftest, signing
+    from bench.timed_input import timed_input
+    from edge_vessel import signing
     from edge_vessel.artifact import open_artifact
-    from edge_vessel.segmenter import Segmenter
 
     path = Path(task.artifact)
     keys = signing.trusted_keys([Path(key) for key in task.trusted_keys])
     started = time.perf_counter()
     artifact = open_artifact(path, keys, task.allow_unsigned)
-    segmenter = Segmenter(artifact, task.threads)
+    prepare = timed_input(artifact, task.threads)
     load_ms = 1e3 * (time.perf_counter() - started)
-    image, name = photograph(artifact, None if task.image is None else Path(task.image))
-    first = segmenter.segment(image)
-    if first.status != "ok":
-        raise UsageError(
-            f"{task.image or path / selftest.GOLDEN}: no field of view found in it: give a "
-            "photograph with --image"
-        )
-    engine = segmenter.engine
+    timed = prepare(None if task.image is None else Path(task.image))
+    first = timed.run()
     answers.say(
         load_ms=load_ms,
         first_inference_ms=first.inference_ms,
         first_run_ms=first.preprocess_ms + first.inference_ms + first.postprocess_ms,
-        engine=f"{engine.name} {engine.version}",
-        image=name,
-        image_size=image.shape[:2],
+        engine=timed.engine,
+        image=timed.name,
+        image_size=timed.size,
+        patches=timed.patches,
     )
     for line in sys.stdin:
         wanted = json.loads(line)
@@ -116,7 +111,7 @@ def _work(task: Task, answers: Answers) -> None:
         )
         until = time.perf_counter() + seconds
         while len(samples) < runs and (not samples or time.perf_counter() < until):
-            one = segmenter.segment(image)
+            one = timed.run()
             samples.append((one.preprocess_ms, one.inference_ms, one.postprocess_ms))
         answers.say(samples_ms=samples)
     answers.say(peak_rss_mb=peak_rss_mb())

@@ -15,7 +15,10 @@ from compile.command_line import read_options
 from compile.explain import explain_passes, explain_tuning
 from compile.golden import golden_bytes
 from compile.native import compile_native
+from compile.octa import build as octa_build
+from compile.octa import is_octa
 from compile.rewrite.camera_bytes import with_camera_bytes
+from compile.size import square
 from compile.source import Source, from_checkpoint, from_onnx
 from compile.stages import (
     Photographs,
@@ -32,7 +35,7 @@ from edge_vessel import artifact as artifacts
 from edge_vessel import signing
 from edge_vessel.engines.onnx import MODEL_FILE
 from edge_vessel.errors import EdgeVesselError
-from edge_vessel.manifest import EngineVersion, Input, Manifest, Metric, Target
+from edge_vessel.manifest import AnyManifest, EngineVersion, FundusManifest, Input, Metric, Target
 from edge_vessel.preprocessing import OFFSET, SCALE
 from edge_vessel.selftest import GOLDEN
 from edge_vessel.sources.images import read_image
@@ -59,7 +62,10 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _build(options: argparse.Namespace) -> tuple[Manifest, dict[str, bytes]]:
+def _build(options: argparse.Namespace) -> tuple[AnyManifest, dict[str, bytes]]:
+    if is_octa(options.checkpoint):
+        return octa_build(options)
+    options.size = options.size or square(544)
     photograph = read_image(options.golden)
     with _step("export"):
         source = _source(options)
@@ -140,12 +146,12 @@ def _source(options: argparse.Namespace) -> Source:
     return from_checkpoint(options.checkpoint, options.size, options.evaluation)
 
 
-def _with(manifest: Manifest, metrics: tuple[Metric, ...]) -> Manifest:
+def _with(manifest: FundusManifest, metrics: tuple[Metric, ...]) -> FundusManifest:
     return replace(manifest, metrics=(*manifest.metrics, *metrics))
 
 
-def _manifest(options: argparse.Namespace, source: Source) -> Manifest:
-    return Manifest(
+def _manifest(options: argparse.Namespace, source: Source) -> FundusManifest:
+    return FundusManifest(
         name=options.name or options.output.name,
         version=options.version,
         model=source.model,

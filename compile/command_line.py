@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from compile import targets
-from compile.size import parse_size, square
+from compile.size import parse_size
 from compile.targets import CompileTarget
 from edge_vessel.errors import UsageError
 from edge_vessel.manifest import NONE
@@ -88,7 +88,10 @@ def _parser() -> argparse.ArgumentParser:
     parse.add_argument("--name", help="default: the folder's name")
     parse.add_argument("--version", type=int, default=1, help="grows with every release")
     parse.add_argument(
-        "--size", type=parse_size, default=square(544), metavar="PX|HxW", help="default: 544x544"
+        "--size",
+        type=parse_size,
+        metavar="PX|HxW",
+        help="default: 544x544; of patches of a volume: the window that it was evaluated by",
     )
     parse.add_argument("--target", metavar="NAME", help="compile for it; see --list-targets")
     parse.add_argument("--list-targets", action=_ListTargets, nargs=0)
@@ -135,11 +138,20 @@ def _parser() -> argparse.ArgumentParser:
         help="report of `train evaluate` for this checkpoint: threshold and metrics come from it; "
         "may be repeated for other test sets, by the same threshold",
     )
-    parse.add_argument("--threshold", type=float, metavar="P", help="of an ONNX file's vessels")
+    parse.add_argument(
+        "--threshold",
+        type=float,
+        metavar="P",
+        help="of an ONNX file's vessels, or of a network of OCTA without an evaluation",
+    )
     parse.add_argument("--logits", action="store_true", help="the ONNX file has no sigmoid")
     parse.add_argument("--licence", default="Apache-2.0", help="of the weights")
     parse.add_argument(
-        "--golden", type=Path, required=True, metavar="IMAGE", help="photograph of the self-test"
+        "--golden",
+        type=Path,
+        required=True,
+        metavar="IMAGE",
+        help="photograph of the self-test; for a network of OCTA a volume",
     )
     parse.add_argument(
         "--data", metavar="DIR", help="data sets: checks parity on the test photographs"

@@ -11,6 +11,7 @@ import sys
 import warnings
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import onnx
 import torch
@@ -21,9 +22,12 @@ from compile.size import Size, parse_size, square
 from edge_vessel.atomic import write_file
 from edge_vessel.errors import EdgeVesselError, UsageError
 from train.models.checkpoint import load_network
+from train.models.cost import input_shape
 
 OPSET = 18
 INPUT, OUTPUT = "image", "probability"
+PATCH, LOGITS = "patch", "logits"
+_NORMS = nn.BatchNorm2d | nn.BatchNorm3d
 _TRAINING_OPERATORS = {"BatchNormalization", "Dropout"}
 
 
@@ -55,8 +59,10 @@ def fold_batch_norms(network: nn.Module) -> int:
             continue
         children = list(module.named_children())
         for (name, first), (next_name, second) in pairwise(children):
-            if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
-                setattr(module, name, nn.utils.fusion.fuse_conv_bn_eval(first, second))
+            if isinstance(first, nn.Conv2d | nn.Conv3d) and isinstance(second, _NORMS):
+                # In float32 the products' own rounding would add to that of the weights.
+                fused = nn.utils.fusion.fuse_conv_bn_eval(first.double(), second.double())
+                setattr(module, name, fused.float())
                 setattr(module, next_name, nn.Identity())
                 folded += 1
     return folded
@@ -76,24 +82,53 @@ def to_onnx(network: nn.Module, size: Size, dynamic_batch: bool = False) -> byte
     Raises:
         UsageError: the size does not fit, or the network is in training mode.
     """
-    multiple = int(getattr(network, "multiple", 1))
-    if any(side < multiple or side % multiple for side in size):
-        raise UsageError(f"size {size}: must be a multiple of {multiple}")
-    network = copy.deepcopy(network)
-    fold_batch_norms(network)
+    _check_size(network, size)
     # torch.export reads a batch of 1 as a constant.
     example = torch.zeros(2 if dynamic_batch else 1, 3, *size)
     shapes = ({0: torch.export.Dim("batch", min=1)},) if dynamic_batch else None
+    return _export(Probability(_folded(network)).eval(), example, INPUT, OUTPUT, shapes)
+
+
+def volume_to_onnx(network: nn.Module, size: Size) -> bytes:
+    """A network of `train.models.OCTA_MODELS`, its batch norms folded, as an ONNX file.
+
+    Returns:
+        A checked ONNX model: `patch` (1, channels, depth, H, W) -> `logits` (1, classes, H, W),
+        which are blended before they become probabilities.
+
+    Raises:
+        UsageError: as `to_onnx`.
+    """
+    _check_size(network, size)
+    example = torch.zeros(input_shape(network, *size))
+    return _export(_folded(network), example, PATCH, LOGITS, None)
+
+
+def _check_size(network: nn.Module, size: Size) -> None:
+    multiple = int(getattr(network, "multiple", 1))
+    if any(side < multiple or side % multiple for side in size):
+        raise UsageError(f"size {size}: must be a multiple of {multiple}")
+
+
+def _folded(network: nn.Module) -> nn.Module:
+    copied = copy.deepcopy(network)
+    fold_batch_norms(copied)
+    return copied
+
+
+def _export(
+    network: nn.Module, example: Tensor, given: str, found: str, shapes: Any | None
+) -> bytes:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            Probability(network).eval(),
+            network,
             (example,),
             dynamo=True,
             opset_version=OPSET,
-            input_names=[INPUT],
-            output_names=[OUTPUT],
+            input_names=[given],
+            output_names=[found],
             dynamic_shapes=shapes,
             verbose=False,
         )

@@ -116,7 +116,7 @@ def main(arguments: list[str] | None = None) -> int:
         trusted = signing.trusted_keys(options.trusted_key)
         artifact = open_artifact(options.artifact, trusted, options.allow_unsigned)
         engine = engines.create(artifact, options.threads)
-        size = Size(artifact.manifest.input.height, artifact.manifest.input.width)
+        size = Size(artifact.fundus.input.height, artifact.fundus.input.width)
         reference = at_size(_reference(options.checkpoint), size)
         found = compare(
             predictions(reference, dataset, root, "test"),

@@ -21,7 +21,7 @@ from compile.targets import CompileTarget
 from compile.timing import Timed
 from edge_vessel import artifact as artifacts
 from edge_vessel.errors import ArtifactError, DeviceError, UsageError
-from edge_vessel.manifest import Manifest, Metric
+from edge_vessel.manifest import FundusManifest, Metric
 from edge_vessel.selftest import COARSE_TOLERANCE, GOLDEN, load_golden
 from edge_vessel.target import check_target, this_machine
 from train import data as registry
@@ -66,7 +66,7 @@ def check_rewritten(photographs: Photographs, content: bytes) -> tuple[Metric, .
 
 
 def check_native(
-    photographs: Photographs, checkpoint: Path, manifest: Manifest, files: dict[str, bytes]
+    photographs: Photographs, checkpoint: Path, manifest: FundusManifest, files: dict[str, bytes]
 ) -> tuple[Metric, ...]:
     """The same of the compiled network, where this machine can run it."""
     if not runs_here(manifest):
@@ -112,7 +112,7 @@ def check_precision(
 
 
 def report_speed(
-    native: Native, manifest: Manifest, target: CompileTarget, content: bytes, explain: bool
+    native: Native, manifest: FundusManifest, target: CompileTarget, content: bytes, explain: bool
 ) -> None:
     """Says where no schedule of our own covers the network and what that costs, and explains."""
     timed = None
@@ -148,7 +148,7 @@ def _estimates(native: Native, target: CompileTarget) -> dict[str, Estimate]:
         return {}
 
 
-def runs_here(manifest: Manifest) -> bool:
+def runs_here(manifest: FundusManifest) -> bool:
     """Whether this machine can run what is being built."""
     try:
         check_target(manifest.target, this_machine(), Path())

@@ -1,13 +1,14 @@
-"""`python -m deploy bundle | push`."""
+"""`python -m deploy bundle | push | board`."""
 
 import sys
 
+from deploy.board.commands import board
 from deploy.bundle import bundle
 from deploy.push import push
 from edge_vessel.command_line import guarded, leave
 from edge_vessel.errors import UsageError
 
-COMMANDS = {"bundle": bundle, "push": push}
+COMMANDS = {"bundle": bundle, "push": push, "board": board}
 _USAGE = f"usage: python -m deploy {{{','.join(COMMANDS)}}} ...\n"
 
 

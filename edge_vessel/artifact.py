@@ -18,7 +18,15 @@ from edge_vessel.atomic import write_file
 from edge_vessel.atomic_folder import write_folder
 from edge_vessel.bounded_read import read_regular
 from edge_vessel.errors import ArtifactError, UsageError
-from edge_vessel.manifest import MANIFEST, SIGNATURE, FileRecord, Manifest
+from edge_vessel.manifest import (
+    MANIFEST,
+    SIGNATURE,
+    AnyManifest,
+    FileRecord,
+    FundusManifest,
+    Manifest,
+    OctaManifest,
+)
 
 MAX_MANIFEST_BYTES = 1024 * 1024
 
@@ -28,9 +36,31 @@ class Artifact:
     """A verified artifact. `trust` is "pinned", "signed by <fingerprint>" or "unsigned"."""
 
     folder: Path
-    manifest: Manifest
+    manifest: AnyManifest
     manifest_sha256: str
     trust: str
+
+    @property
+    def fundus(self) -> FundusManifest:
+        """The manifest of a network for photographs.
+
+        Raises:
+            UsageError: it takes volumes.
+        """
+        if isinstance(self.manifest, FundusManifest):
+            return self.manifest
+        raise UsageError(f"{self.folder}: segments OCTA volumes; name an artifact for photographs")
+
+    @property
+    def octa(self) -> OctaManifest:
+        """The manifest of a network for volumes.
+
+        Raises:
+            UsageError: it takes photographs.
+        """
+        if isinstance(self.manifest, OctaManifest):
+            return self.manifest
+        raise UsageError(f"{self.folder}: segments photographs; name an artifact for OCTA volumes")
 
     @property
     def warning(self) -> str | None:
@@ -112,7 +142,7 @@ def open_artifact(
 
 def write(
     folder: Path,
-    manifest: Manifest,
+    manifest: AnyManifest,
     files: Mapping[str, bytes],
     private_key: Ed25519PrivateKey | None = None,
     overwrite: bool = False,

@@ -21,6 +21,7 @@ from edge_vessel.command_line import (
 )
 from edge_vessel.errors import ArtifactError, EdgeVesselError
 from edge_vessel.json_text import strict_json
+from edge_vessel.manifest import AnyManifest, OctaManifest
 from edge_vessel.selftest import run_selftest
 
 WORDS = {"True": "yes", "False": "no", "None": "none"}
@@ -142,10 +143,17 @@ def _identity(artifact: Artifact) -> dict[str, Any]:
         "trust": artifact.trust,
         "manifest_sha256": artifact.manifest_sha256,
         "model": manifest.model.architecture,
-        "input": {"height": manifest.input.height, "width": manifest.input.width},
+        "input": _size(manifest),
         "engine": asdict(manifest.engine),
         "target": asdict(manifest.target),
     }
+
+
+def _size(manifest: AnyManifest) -> dict[str, int]:
+    size = {"height": manifest.input.height, "width": manifest.input.width}
+    if isinstance(manifest, OctaManifest):
+        return {"channels": len(manifest.input.channels), "depth": manifest.input.depth, **size}
+    return size
 
 
 def _print_table(title: str, document: dict[str, Any]) -> None:
@@ -158,7 +166,9 @@ def _print_table(title: str, document: dict[str, Any]) -> None:
 def _rows(document: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
     for name, value in document.items():
-        if isinstance(value, dict):
+        if isinstance(value, tuple) and any(isinstance(one, dict) for one in value):
+            rows += _rows({str(index): one for index, one in enumerate(value)}, f"{prefix}{name}.")
+        elif isinstance(value, dict):
             rows += _rows(value, f"{prefix}{name}.")
         else:
             shown = (

@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 from edge_vessel import json_reader
 from edge_vessel.errors import ArtifactError
 from edge_vessel.json_reader import Form, Range, StrictJsonError
+from edge_vessel.octa.description import VESSEL, OctaInput, OctaOutput
 
-SCHEMA_VERSION = 1
+FUNDUS_SCHEMA, OCTA_SCHEMA = 1, 2
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
 MAX_FILE_BYTES = 256 * 1024 * 1024
@@ -37,7 +38,7 @@ Pixels = Annotated[int, Range(1, 8192)]
 
 @dataclass(frozen=True)
 class Model:
-    """The network and what it was trained on; `multiply_adds` is for one image.
+    """The network and what it was trained on; `multiply_adds` is for one image or one patch.
 
     `precision` is that of its arithmetic: "int8" multiplies 8-bit integers, "fp16" numbers of
     half precision. `split_sha256` is null where nobody said on which images it was trained.
@@ -120,15 +121,13 @@ class FileRecord:
     size: Annotated[int, Range(1, MAX_FILE_BYTES)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """Schema version 1. `version` grows with every release of the same `name`."""
+    """What every artifact says. `version` grows with every release of the same `name`."""
 
     name: PlainName
     version: Annotated[int, Range(1, 2**31 - 1)]
     model: Model
-    input: Input
-    output: Output
     target: Target
     engine: EngineVersion
     tuning_log_sha256: Sha256 | None
@@ -136,10 +135,35 @@ class Manifest:
     licence: str
     created: UtcTime
     files: tuple[FileRecord, ...] = ()
-    schema_version: int = SCHEMA_VERSION
 
 
-def parse(content: bytes, path: Path) -> Manifest:
+@dataclass(frozen=True, kw_only=True)
+class FundusManifest(Manifest):
+    """Schema version 1: a network that segments photographs of the fundus."""
+
+    input: Input
+    output: Output
+    schema_version: int = FUNDUS_SCHEMA
+
+
+@dataclass(frozen=True, kw_only=True)
+class OctaManifest(Manifest):
+    """Schema version 2: a network that segments OCTA volumes."""
+
+    input: OctaInput
+    output: OctaOutput
+    kind: Literal["octa"] = "octa"
+    schema_version: int = OCTA_SCHEMA
+
+
+AnyManifest = FundusManifest | OctaManifest
+_KINDS: dict[int, type[FundusManifest] | type[OctaManifest]] = {
+    FUNDUS_SCHEMA: FundusManifest,
+    OCTA_SCHEMA: OctaManifest,
+}
+
+
+def parse(content: bytes, path: Path) -> AnyManifest:
     """Reads the manifest's bytes; `path` is only named in messages.
 
     Raises:
@@ -148,19 +172,21 @@ def parse(content: bytes, path: Path) -> Manifest:
     try:
         document = json_reader.loads(content)
         version = document.get("schema_version") if isinstance(document, dict) else None
-        if type(version) is int and version != SCHEMA_VERSION:
+        if type(version) is int and version not in _KINDS:
             raise ArtifactError(
                 f"{path}: schema_version: {version} is unknown: this edge_vessel reads "
-                f"{SCHEMA_VERSION}; update edge_vessel"
+                f"{' and '.join(map(str, _KINDS))}; update edge_vessel"
             )
-        manifest = json_reader.build(Manifest, document)
+        # A document without a number for its version is refused as one of the first.
+        kind = _KINDS[version] if type(version) is int else FundusManifest
+        manifest: AnyManifest = json_reader.build(kind, document)
         _check_whole(manifest)
     except StrictJsonError as error:
         raise ArtifactError(f"{path}: {error}; build or fetch the artifact again") from error
     return manifest
 
 
-def to_json(manifest: Manifest) -> bytes:
+def to_json(manifest: AnyManifest) -> bytes:
     """The canonical bytes: sorted keys, two spaces, ASCII, a final line feed.
 
     Raises:
@@ -175,17 +201,16 @@ def to_json(manifest: Manifest) -> bytes:
     return content
 
 
-def _check_whole(manifest: Manifest) -> None:
+def _check_whole(manifest: AnyManifest) -> None:
     """What no single field shows."""
     names = [record.name for record in manifest.files]
     for name in names:
         if name in (MANIFEST, SIGNATURE) or names.count(name) > 1:
             raise StrictJsonError(f"files: {name!r} is reserved or stands twice")
-    if (manifest.input.dtype == "uint8") != (manifest.input.layout == "NHWC"):
-        raise StrictJsonError(
-            f"input: {manifest.input.dtype} {manifest.input.layout}: float32 goes with NCHW, "
-            "uint8 with NHWC"
-        )
+    if isinstance(manifest, OctaManifest):
+        _check_octa(manifest)
+    else:
+        _check_layout(manifest.input)
     if manifest.target.accelerator != NONE and manifest.engine.name != "tvm":
         raise StrictJsonError(
             f"target.accelerator: {manifest.target.accelerator!r} is for the engine tvm, not "
@@ -199,3 +224,21 @@ def _check_whole(manifest: Manifest) -> None:
         datetime.fromisoformat(manifest.created)
     except ValueError as error:
         raise StrictJsonError(f"created: {manifest.created!r} is no date: {error}") from error
+
+
+def _check_layout(image: Input) -> None:
+    if (image.dtype == "uint8") != (image.layout == "NHWC"):
+        raise StrictJsonError(
+            f"input: {image.dtype} {image.layout}: float32 goes with NCHW, uint8 with NHWC"
+        )
+
+
+def _check_octa(manifest: OctaManifest) -> None:
+    channels = [channel.name for channel in manifest.input.channels]
+    if channels not in (["OCT", "OCTA"], ["OCT"], ["OCTA"]):
+        raise StrictJsonError(f"input.channels: {channels} are not OCT, OCTA or both in this order")
+    classes = manifest.output.classes
+    if classes[:1] != (VESSEL,) or len(set(classes)) != len(classes):
+        raise StrictJsonError(f"output.classes: {classes} do not begin with {VESSEL}, each once")
+    if manifest.engine.name != "onnx":
+        raise StrictJsonError(f"engine.name: {manifest.engine.name!r} runs no volumes; onnx does")

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -14,14 +15,18 @@ from rich.console import Console
 from rich.table import Table
 
 from edge_vessel import meters, sources
+from edge_vessel.artifact import Artifact
 from edge_vessel.capture import CaptureConfig
 from edge_vessel.command_line import ResultConsole, guarded, leave, printable, say_error
 from edge_vessel.errors import EdgeVesselError, UsageError
 from edge_vessel.json_text import strict_json
 from edge_vessel.live_line import LiveLine
+from edge_vessel.manifest import OctaManifest
 from edge_vessel.meters import Meter
+from edge_vessel.octa.run import run_volume
+from edge_vessel.octa.volume import is_volume
 from edge_vessel.pipeline import Limits, Pipeline
-from edge_vessel.run_artifact import choose
+from edge_vessel.run_artifact import choose, open_named
 from edge_vessel.run_options import DEFAULT_OUTPUT, parser
 from edge_vessel.run_sinks import close_sinks, open_sinks
 from edge_vessel.sinks.base import Sink
@@ -50,25 +55,25 @@ def _run(options: argparse.Namespace) -> int:
         raise UsageError("--json and --jsonl - both write to stdout: name a file for --jsonl")
     if options.biomarkers and options.jsonl is None:
         raise UsageError("--biomarkers go into the JSON lines: name a file with --jsonl")
+    # Before the model, which takes seconds to load.
+    with contextlib.closing(meters.find(options.meter)) as meter:
+        named = open_named(options)
+        if named is not None and isinstance(named.manifest, OctaManifest):
+            return run_volume(options, named, meter, partial(_warn, Console(stderr=True)))
+        return _run_photographs(options, named, meter)
+
+
+def _run_photographs(options: argparse.Namespace, named: Artifact | None, meter: Meter) -> int:
+    if options.field_mm is not None:
+        raise UsageError("--field-mm is for volumes: name an OCTA artifact with --model")
     source = _source(options)
     output = _output(options, source)
     _check_files(options, source)
-    # Before the model, which takes seconds to load.
-    with contextlib.closing(meters.find(options.meter)) as meter:
-        return _run_measured(options, source, output, meter)
-
-
-def _run_measured(
-    options: argparse.Namespace, source: Source, output: Path | None, meter: Meter
-) -> int:
     err = Console(stderr=True)
-
-    def warn(text: str) -> None:
-        err.print(printable(text), markup=False, highlight=False, soft_wrap=True)
-
+    warn = partial(_warn, err)
     if isinstance(source, ImageFiles) and source.left_out:
         warn(f"left out as results of an earlier run: {len(source.left_out)}")
-    chosen = choose(options, warn)
+    chosen = choose(options, named, warn)
     power = meters.window("run", meter)
     sinks: list[Sink] = []
     try:
@@ -108,10 +113,19 @@ def _run_measured(
     return outcome.exit_code or (0 if closing is None else closing.exit_code)
 
 
+def _warn(console: Console, text: str) -> None:
+    console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+
+
 def _source(options: argparse.Namespace) -> Source:
     if options.camera is not None:
         return Camera(options.camera, size=options.camera_size)
     if options.input is not None:
+        if is_volume(options.input):
+            raise UsageError(
+                f"{options.input}: is a volume, and this model segments photographs: name an OCTA "
+                "artifact with --model"
+            )
         return sources.create(options.input)
     raise UsageError("no source: name a --camera or an --input (--list-cameras shows what is here)")
 

@@ -34,26 +34,42 @@ class Chosen:
         return "{name} version {version}, slot {slot}".format(**self.labels)
 
 
-def choose(options: argparse.Namespace, warn: Callable[[str], None]) -> Chosen:
-    """Loads what `--model` or `--slots` names.
+def open_named(options: argparse.Namespace) -> Artifact | None:
+    """What `--model` names, else the default; None where `--slots` chooses.
+
+    Raises:
+        UsageError, ArtifactError: as `open_artifact`.
+    """
+    if options.slots is None:
+        return _trust(options).open(models.resolve(options.model))
+    if options.model is not None:
+        raise UsageError("--model and --slots both name an artifact: leave one out")
+    return None
+
+
+def choose(
+    options: argparse.Namespace, named: Artifact | None, warn: Callable[[str], None]
+) -> Chosen:
+    """Loads what `open_named` gave, or the active slot.
 
     Raises:
         UsageError, DeviceError, ArtifactError: as `Segmenter`, `open_artifact` and `slots.start`.
     """
-    trust = Trust(tuple(options.trusted_key), options.allow_unsigned)
 
     def load(artifact: Artifact) -> Segmenter:
         if artifact.warning:
             warn(f"warning: {artifact.warning}")
         return Segmenter(artifact, options.threads, options.threshold)
 
-    if options.slots is None:
-        return Chosen(load(trust.open(models.resolve(options.model))), NO_SLOT, None)
-    if options.model is not None:
-        raise UsageError("--model and --slots both name an artifact: leave one out")
+    if named is not None:
+        return Chosen(load(named), NO_SLOT, None)
     layout = Layout(options.slots)
-    started = start(layout, trust, load, warn)
+    started = start(layout, _trust(options), load, warn)
     if started.slot is None:
         return Chosen(started.loaded, NO_SLOT, None)
     trial = Trial(layout, started.slot, options.confirm_after, warn) if started.on_trial else None
     return Chosen(started.loaded, started.slot.slot, trial)
+
+
+def _trust(options: argparse.Namespace) -> Trust:
+    return Trust(tuple(options.trusted_key), options.allow_unsigned)

@@ -18,6 +18,7 @@ from edge_vessel.slots.trial import CONFIRM_AFTER
 DEFAULT_OUTPUT = Path("vessels")
 _MAX_FRAMES = 10**12
 _MAX_SIDE_PX = 65_535
+_MAX_FIELD_MM = 100.0
 
 
 def parser() -> argparse.ArgumentParser:
@@ -37,7 +38,9 @@ def parser() -> argparse.ArgumentParser:
         help="0, /dev/videoN or /dev/v4l/by-id/... (default 0)",
     )
     source.add_argument(
-        "--input", metavar="URI", help="image, folder, glob, video, rtsp://, gst:, synthetic:"
+        "--input",
+        metavar="URI",
+        help="image, folder, glob, video, rtsp://, gst:, synthetic:; a volume for an OCTA model",
     )
     source.add_argument("--list-cameras", action="store_true", help="show the cameras and stop")
     parse.add_argument("--camera-size", type=_size, metavar="WxH", help="default: the largest")
@@ -71,6 +74,12 @@ def parser() -> argparse.ArgumentParser:
         type=_threshold,
         metavar="T",
         help="probability from which a pixel is vessel (default: the artifact's own)",
+    )
+    parse.add_argument(
+        "--field-mm",
+        type=_field,
+        metavar="HxW",
+        help="what a volume shows, in mm: for the area of the foveal avascular zone",
     )
     parse.add_argument(
         "--output",
@@ -126,6 +135,17 @@ def _size(text: str) -> tuple[int, int]:
     except argparse.ArgumentTypeError as error:
         message = f"{text!r}: WxH in pixels, for instance 1920x1080"
         raise argparse.ArgumentTypeError(message) from error
+
+
+def _field(text: str) -> tuple[float, float]:
+    parts = text.lower().split("x")
+    try:
+        height, width = float(parts[0]), float(parts[-1])
+    except ValueError:
+        height = width = 0.0
+    if len(parts) > 2 or not (0 < height <= _MAX_FIELD_MM and 0 < width <= _MAX_FIELD_MM):
+        raise argparse.ArgumentTypeError(f"{text!r}: HxW in mm, such as 3x3 or 6")
+    return height, width
 
 
 def _threshold(text: str) -> float:

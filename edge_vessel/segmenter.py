@@ -41,7 +41,7 @@ class Segmenter:
         engine: runs in place of the artifact's, such as the network before it was compiled.
 
     Raises:
-        UsageError: threads or threshold are out of range.
+        UsageError: threads or threshold are out of range, or the artifact is for volumes.
         ArtifactError: the engine cannot load the network.
     """
 
@@ -52,7 +52,7 @@ class Segmenter:
         threshold: float | None = None,
         engine: engines.Engine | None = None,
     ) -> None:
-        manifest = artifact.manifest
+        manifest = artifact.fundus
         self.artifact = artifact
         self.threshold = manifest.output.threshold if threshold is None else threshold
         if not 0.0 < self.threshold < 1.0:

@@ -5,6 +5,7 @@ import time
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,10 @@ from numpy.typing import NDArray
 from edge_vessel import engines
 from edge_vessel.artifact import Artifact
 from edge_vessel.errors import ArtifactError
+from edge_vessel.manifest import OctaManifest
+from edge_vessel.octa.segmenter import OctaSegmenter
+from edge_vessel.octa.stacks import ArrayStack
+from edge_vessel.octa.volume import Volume
 
 GOLDEN = "golden.npz"
 TOLERANCE = 2e-3  # largest difference in probability, float32 arithmetic
@@ -59,28 +64,31 @@ class Golden:
     probability: NDArray[np.float16]
 
 
+_Prepared = tuple[NDArray[np.float16], Callable[[], NDArray[np.float32]]]
+"""The golden probabilities, and the network on the golden input."""
+
+
 def run_selftest(artifact: Artifact, threads: int) -> SelfTest:
-    """Runs the golden image twice and compares both results with the golden probabilities.
+    """Runs the golden input twice and compares both results with the golden probabilities.
 
     Raises:
         ArtifactError: golden.npz is missing or not of the manifest's shape, the artifact does not
             fit this machine, or the network's output is of another shape.
         DeviceError: the engine failed.
     """
-    size = artifact.manifest.input
-    golden = load_golden(artifact.read(GOLDEN), size.height, size.width, artifact.folder / GOLDEN)
-    engine = engines.create(artifact, threads)
-    first = engine.run(golden.image)
+    is_octa = isinstance(artifact.manifest, OctaManifest)
+    golden, run = (_octa if is_octa else _fundus)(artifact, threads)
+    first = run()
     start = time.perf_counter()
-    second = engine.run(golden.image)
+    second = run()
     inference_ms = (time.perf_counter() - start) * 1000
     for result in (first, second):
-        if result.shape != golden.probability.shape:
+        if result.shape != golden.shape:
             raise ArtifactError(
                 f"{artifact.folder}: the network's output is {result.shape}, not "
-                f"{golden.probability.shape}; build the artifact again"
+                f"{golden.shape}; build the artifact again"
             )
-    expected = golden.probability.astype(np.float32)
+    expected = golden.astype(np.float32)
     # np.maximum keeps NaN, and NaN <= tolerance is False: a broken network cannot pass.
     difference = np.maximum(np.abs(first - expected), np.abs(second - expected))
     largest, mean = float(difference.max()), float(difference.mean())
@@ -92,26 +100,60 @@ def run_selftest(artifact: Artifact, threads: int) -> SelfTest:
 
 
 def load_golden(content: bytes, height: int, width: int, path: Path) -> Golden:
-    """Reads golden.npz; each array's size is checked before any of it is unpacked.
+    """Reads golden.npz of a network for photographs.
 
     Raises:
         ArtifactError: not an npz of exactly `image` and `probability` of this size and type.
-            Pickled objects are never loaded.
     """
+    return Golden(*_load_pair(content, "image", (height, width, 3), (height, width), path))
+
+
+def load_golden_patch(artifact: Artifact) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:
+    """Of a network for volumes: the patch (channels, depth, height, width) uint8 and the
+    probabilities (classes, height, width) float16.
+
+    Raises:
+        UsageError: the artifact takes photographs.
+        ArtifactError: not an npz of exactly `patch` and `probability` of this size and type.
+    """
+    manifest = artifact.octa
+    shape = manifest.input.shape
+    expected = (len(manifest.output.classes), *shape[2:])
+    return _load_pair(artifact.read(GOLDEN), "patch", shape, expected, artifact.folder / GOLDEN)
+
+
+def _fundus(artifact: Artifact, threads: int) -> _Prepared:
+    size = artifact.fundus.input
+    golden = load_golden(artifact.read(GOLDEN), size.height, size.width, artifact.folder / GOLDEN)
+    engine = engines.create(artifact, threads)
+    return golden.probability, lambda: engine.run(golden.image)
+
+
+def _octa(artifact: Artifact, threads: int) -> _Prepared:
+    patch, probability = load_golden_patch(artifact)
+    segmenter = OctaSegmenter(artifact, threads)
+    volume = Volume(GOLDEN, GOLDEN, tuple(ArrayStack(channel, GOLDEN) for channel in patch))
+    return probability, lambda: segmenter.segment(volume).probabilities
+
+
+def _load_pair(
+    content: bytes, given: str, shape: tuple[int, ...], expected: tuple[int, ...], path: Path
+) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:
+    """Reads golden.npz; each array's size is checked before any of it is unpacked. Pickled objects
+    are never loaded."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             names = sorted(archive.namelist())
-            if names != ["image.npy", "probability.npy"]:
+            if names != [f"{given}.npy", "probability.npy"]:
                 raise ValueError(f"it holds {ascii(names)[:100]}")
-            image = _read_array(archive, "image.npy", (height, width, 3), np.dtype(np.uint8))
-            probability = _read_array(
-                archive, "probability.npy", (height, width), np.dtype(np.float16)
-            )
+            values = _read_array(archive, f"{given}.npy", shape, np.dtype(np.uint8))
+            probability = _read_array(archive, "probability.npy", expected, np.dtype(np.float16))
     except UNREADABLE as error:
+        size = "x".join(map(str, expected[-2:]))
         raise ArtifactError(
-            f"{path}: is not the golden pair of {height}x{width}: {error}; build the artifact again"
+            f"{path}: is not the golden pair of {size}: {error}; build the artifact again"
         ) from error
-    return Golden(image, probability)
+    return values, probability
 
 
 def _read_array(

@@ -1,4 +1,4 @@
-"""`python -m train fit | evaluate | report | calibrate | slim | networks | check-data`."""
+"""`python -m train fit | evaluate | report | calibrate | slim | networks | octa | check-data`."""
 
 import sys
 
@@ -11,6 +11,7 @@ USAGE = """usage: python -m train COMMAND ...
   calibrate   fold a temperature into a checkpoint, so that 0.8 means 8 in 10
   slim        a checkpoint without optimiser, to keep or to compile
   networks    parameters and multiply-adds of each network
+  octa        volumes of OCTA: render, labels, fit, evaluate, networks, report (OCTA.md)
   check-data  say what is missing, damaged or mislabelled
 """
 
@@ -43,6 +44,10 @@ def main(arguments: list[str]) -> int:
             from train.networks import networks
 
             networks(rest)
+        elif command == "octa":
+            from train.octa.command import octa
+
+            octa(rest)
         elif command == "check-data":
             from train.check_data import check_data
 

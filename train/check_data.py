@@ -12,6 +12,7 @@ import numpy as np
 
 from edge_vessel.errors import UsageError
 from train import data as registry
+from train.data import octa500
 from train.data.dataset import DataSet, Record, Sample, load, read_mask
 from train.data.root import data_root
 
@@ -109,18 +110,34 @@ def vessel_contrast(sample: Sample) -> float:
     return float(1.0 - green[vessels].mean() / max(1e-6, float(around[vessels].mean())))
 
 
+def _check_named(name: str, root: Path) -> list[Problem]:
+    if name == octa500.NAME:
+        return [Problem(name, str(path), text) for path, text in octa500.problems(root)]
+    return check(registry.find(name), root)
+
+
+def _expected(name: str) -> str:
+    if name == octa500.NAME:
+        return " or ".join(f"{count} eyes of {part}" for part, count in octa500.COUNTS.items())
+    return f"{sum(registry.find(name).counts.values())} photographs"
+
+
 def check_data(arguments: list[str]) -> int:
     """Prints the problems; 0 where there are none, 2 otherwise."""
     parse = argparse.ArgumentParser(prog="python -m train check-data", description=__doc__)
     parse.add_argument("--data", metavar="DIR", help="the folder that holds the data sets")
-    parse.add_argument("--dataset", action="append", help="only this one; may be repeated")
+    parse.add_argument(
+        "--dataset",
+        action="append",
+        help=f"only this one; may be repeated; {octa500.NAME} is checked only where it is named",
+    )
     parse.add_argument("--json", action="store_true")
     options = parse.parse_args(arguments)
     root = data_root(options.data)
     # One name a folder: a second protocol over the same files has nothing new to check.
     of_folders = {one.folder: name for name, one in reversed(registry.DATA_SETS.items())}
     names = options.dataset or sorted(of_folders.values())
-    found = {name: check(registry.find(name), root) for name in names}
+    found = {name: _check_named(name, root) for name in names}
     if options.json:
         document = {name: [asdict(problem) for problem in each] for name, each in found.items()}
         sys.stdout.write(json.dumps(document, indent=1) + "\n")
@@ -128,7 +145,6 @@ def check_data(arguments: list[str]) -> int:
         for name, problems in found.items():
             for problem in problems:
                 sys.stdout.write(f"{problem.path}: {problem.problem}\n")
-            count = sum(registry.find(name).counts.values())
             verdict = f"{len(problems)} problems" if problems else "nothing wrong"
-            sys.stdout.write(f"{name}: {count} photographs expected, {verdict}\n")
+            sys.stdout.write(f"{name}: {_expected(name)} expected, {verdict}\n")
     return 2 if any(found.values()) else 0

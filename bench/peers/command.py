@@ -115,7 +115,7 @@ def _artifacts(options: argparse.Namespace, cores: Sequence[int]) -> Iterator[Ar
     for folder in map(models.resolve, options.artifact or [None]):
         artifact = open_artifact(folder, trusted, options.allow_unsigned)
         artifact.check_target()
-        manifest = artifact.manifest
+        manifest = artifact.fundus
         size = size or (manifest.input.height, manifest.input.width)
         if (manifest.input.height, manifest.input.width) != size:
             raise UsageError(f"{folder}: takes another size than {size}: not the same network")

@@ -31,7 +31,8 @@ def _fold_one(model: ModelProto) -> bool:
         if conv is None or not known or (found := _gain_and_shift(graph, norm)) is None:
             continue
         factor, shift = found
-        weights = graph.constants[conv.input[1]] * factor[:, None, None, None]
+        weights = graph.constants[conv.input[1]]
+        weights = weights * factor.reshape(-1, *[1] * (weights.ndim - 1))
         bias = graph.bias(conv) * factor + shift
         names = [f"{norm.output[0]}.weight", f"{norm.output[0]}.bias"]
         for name, array in zip(names, (weights, bias), strict=True):

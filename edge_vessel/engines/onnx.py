@@ -1,5 +1,7 @@
 """ONNX Runtime on the CPU."""
 
+from typing import Any
+
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
@@ -27,22 +29,9 @@ class OnnxEngine:
 
     def __init__(self, artifact: Artifact, threads: int) -> None:
         self.threads = threads
-        self._input = artifact.manifest.input
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.enable_cpu_mem_arena = self._input.height * self._input.width <= ARENA_PIXELS
-        options.log_severity_level = 4
-        content = artifact.read(MODEL_FILE)
-        try:
-            self._session = onnxruntime.InferenceSession(
-                content, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime's exceptions share no public base
-            raise ArtifactError(
-                f"{artifact.folder / MODEL_FILE}: ONNX Runtime {self.version} cannot load it: "
-                f"{_first_line(error)}"
-            ) from error
+        self._input = artifact.fundus.input
+        small = self._input.height * self._input.width <= ARENA_PIXELS
+        self._session = open_session(artifact, threads, arena=small)
         self._name = self._session.get_inputs()[0].name
         height, width = self._input.height, self._input.width
         self._bytes_in = self._input.dtype == "uint8"
@@ -74,10 +63,7 @@ class OnnxEngine:
     def run(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """See `Engine.run`."""
         pixels = image if self._bytes_in else self._scaled(image)
-        try:
-            (output,) = self._session.run(None, {self._name: pixels[None]})
-        except Exception as error:
-            raise DeviceError(f"ONNX Runtime failed: {_first_line(error)}") from error
+        output = run_session(self._session, self._name, pixels[None])
         if not _is_map(list(output.shape)):
             raise ArtifactError(
                 f"{MODEL_FILE}: gave {list(output.shape)}, not one map (1, 1, H, W); "
@@ -88,6 +74,43 @@ class OnnxEngine:
 
     def _scaled(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         return normalise(image, self._input.scale, self._input.offset)
+
+
+def open_session(artifact: Artifact, threads: int, arena: bool) -> onnxruntime.InferenceSession:
+    """`model.onnx` of a verified artifact, loaded.
+
+    Raises:
+        ArtifactError: there is none, or ONNX Runtime cannot load it.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = arena
+    options.log_severity_level = 4
+    content = artifact.read(MODEL_FILE)
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's exceptions share no public base
+        raise ArtifactError(
+            f"{artifact.folder / MODEL_FILE}: ONNX Runtime {onnxruntime.__version__} cannot load "
+            f"it: {_first_line(error)}"
+        ) from error
+
+
+def run_session(
+    session: onnxruntime.InferenceSession, name: str, values: NDArray[Any]
+) -> NDArray[np.float32]:
+    """The one output for the input `name`.
+
+    Raises:
+        DeviceError: ONNX Runtime failed.
+    """
+    try:
+        (output,) = session.run(None, {name: values})
+    except Exception as error:
+        raise DeviceError(f"ONNX Runtime failed: {_first_line(error)}") from error
+    found: NDArray[np.float32] = output
+    return found
 
 
 def _is_map(shape: list[int | str | None]) -> bool:

@@ -27,7 +27,7 @@ class TvmEngine:
     def __init__(self, artifact: Artifact, threads: int) -> None:
         self.version = artifact.manifest.engine.version
         self.threads = threads
-        self._input = artifact.manifest.input
+        self._input = artifact.fundus.input
         if (self._input.dtype, self._input.layout) != ("uint8", "NHWC"):
             raise ArtifactError(
                 f"{artifact.folder}: the TVM engine takes uint8 NHWC, the manifest says "

@@ -101,6 +101,14 @@ class JsonlSink:
             raise TypeError(f"a summary is a dataclass or a mapping, not {type(summary).__name__}")
         self._line({"type": "summary", **summary})
 
+    def record(self, record: object) -> None:
+        """One line of what `record`, a dataclass or a mapping, says.
+
+        Raises:
+            DeviceError: as `write`.
+        """
+        self._line(record)
+
     def close(self) -> None:
         """Forces the lines onto the disk and closes the file; standard output stays open.
 

@@ -1,14 +1,11 @@
 """Photographs from files: one, a folder or a glob."""
 
 import glob
-import os
 import re
 import struct
-import threading
 import time
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -18,6 +15,7 @@ from numpy.typing import NDArray
 from edge_vessel.bounded_read import read_regular
 from edge_vessel.errors import UsageError
 from edge_vessel.sources.base import Frame
+from edge_vessel.sources.decoder_lines import first_damage, library_lines
 from edge_vessel.sources.video import VIDEO_SUFFIXES
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".webp", ".gif")
@@ -28,22 +26,6 @@ _START_OF_SCAN = 0xDA
 _FRAME_HEADERS = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _SIGNIFICANT_BITS = (10, 12, 14, 16)  # of the sensors whose values come in 16
 _RESULT = re.compile(r"(.+)_(?:mask|overlay|probability|landmarks)")  # what FileSink writes
-
-# What the libraries below OpenCV write to stderr; all else there is somebody else's.
-_LIBRARY_LINE = re.compile(
-    r"(?:\[ *(?:FATAL|ERROR|WARN|INFO|DEBUG)[:@][^\n]*\n?|libpng (?:error|warning)[^\n]*"
-    r"|Corrupt JPEG data[^\n]*|Premature end[^\n]*"
-    r"|^(?:Invalid|Unsupported|Bogus|Inconsistent progression|Unknown Adobe color"
-    r"|Warning: unknown JFIF) [^\n]*)(?:\n|\Z)",
-    re.MULTILINE,
-)
-# Those of its lines that mean lost pixels; unknown tags and odd colour profiles mean none.
-_DAMAGE = re.compile(
-    r"(?:TIFF_Error|libpng error:)[ :]*(?:\w+: : )?(.+)|(Corrupt JPEG data.*|Premature end.*)"
-    r"|\[ *(?:ERROR|FATAL).*?(?:error: |: )(.+)"
-)
-_PADDING = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
-_stderr_lock = threading.Lock()
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
@@ -80,7 +62,7 @@ def decode(content: bytes, name: str) -> NDArray[np.uint8]:
     complaints: list[str] = []
     encoded = np.frombuffer(content, np.uint8)
     try:
-        with _library_lines(complaints):
+        with library_lines(complaints):
             # Not IMREAD_COLOR_RGB: with 16-bit TIFF OpenCV 5.0 mixes up the channels.
             image = cv2.imdecode(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     except cv2.error as error:
@@ -89,7 +71,7 @@ def decode(content: bytes, name: str) -> NDArray[np.uint8]:
         raise UsageError(f"{name}: OpenCV cannot decode it: {error.err}") from error
     except MemoryError as error:
         raise UsageError(f"{name}: too large for this machine's memory") from error
-    complaint = _first_damage(complaints, content)
+    complaint = first_damage(complaints, content)
     if complaint:
         raise UsageError(f"{name}: damaged image ({complaint.lstrip(': ')}); copy it again")
     if image is None:
@@ -105,52 +87,6 @@ def _to_eight_bits(image: NDArray[np.uint16]) -> NDArray[np.uint8]:
     used = int(image.max(initial=0)).bit_length()
     bits = 8 if used <= 8 else next(bits for bits in _SIGNIFICANT_BITS if used <= bits)
     return (image >> (bits - 8)).astype(np.uint8)
-
-
-@contextmanager
-def _library_lines(lines: list[str]) -> Iterator[None]:
-    """Collects what the libraries write to file descriptor 2 meanwhile.
-
-    What other threads write there meanwhile comes out at the end.
-    """
-    with _stderr_lock:
-        try:
-            stderr = os.dup(2)
-        except OSError:  # a service that was started with stderr closed
-            yield
-            return
-        collected = os.memfd_create("decoder-lines", os.MFD_CLOEXEC)
-        level = cv2.utils.logging.getLogLevel()
-        # libtiff's word about JPEG data that broke off is a warning.
-        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_WARNING)
-        os.dup2(collected, 2)
-        try:
-            yield
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-            cv2.utils.logging.setLogLevel(level)
-            written = os.pread(collected, os.fstat(collected).st_size, 0)
-            os.close(collected)
-            text = written.decode("utf-8", "surrogateescape")
-            lines += [found[0].strip() for found in _LIBRARY_LINE.finditer(text)]
-            others = _LIBRARY_LINE.sub("", text).encode("utf-8", "surrogateescape")
-            if others:
-                os.write(2, others)
-
-
-def _first_damage(lines: Iterable[str], content: bytes) -> str:
-    """The first line that means lost pixels, without its origin; "" when there is none."""
-    for line in lines:
-        padding = _PADDING.search(line)
-        # Some cameras fill up with zeros before the end marker.
-        if padding and content[: content.rfind(b"\xff\xd9")].endswith(bytes(int(padding[1]))):
-            continue
-        found = _DAMAGE.search(line)
-        if found:
-            reason = next(part for part in found.groups() if part)
-            return str(reason).splitlines()[0].strip()[:120]
-    return ""
 
 
 def _has_bad_checksum(content: bytes) -> bool:

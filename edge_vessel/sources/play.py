@@ -14,8 +14,9 @@ from edge_vessel.sources.images import ImageFiles, read_image
 _DEFAULTS = {"fps": 15, "hold": 2, "side": 960}
 _LIMITS = {"fps": (1, 120), "hold": (1, 3600), "side": (64, 8192)}
 _MAX_DIGITS = 5
-# Fixation drifts: per second a hundredth of the frame's width at most, so that no frame is blurred.
-_DRIFT_OF_WIDTH = 0.004
+# Two frames are never further apart than quality.py lets an eye move from one frame to the next,
+# however few of them a slow machine looks at.
+_DRIFT_OF_WIDTH = 0.002
 _DRIFT_HZ = 0.4
 _FLICKER = 0.01
 

@@ -8,19 +8,18 @@ import pytest
 from board import Board
 from needs import unavailable
 
+from deploy.board import image as images
+from edge_vessel.errors import UsageError
 from edge_vessel.sources.synthetic import draw_fundus
 
 
 @pytest.fixture(scope="session")
 def board() -> Board:
-    """The emulated board; EDGE_VESSEL_BOARD is the folder with its scripts."""
-    scripts = os.environ.get("EDGE_VESSEL_BOARD")
-    if not scripts:
-        unavailable("EDGE_VESSEL_BOARD (folder of boot.sh and mkimage.sh) is not set")
-    default = Path.home() / ".cache/edge-vessel/board"
-    emulated = Board(Path(scripts), Path(os.environ.get("EDGE_VESSEL_BOARD_IMAGE", default)))
-    emulated.prepare()
-    return emulated
+    """The emulated board; its image is made once for all tests, and kept."""
+    try:
+        return Board(images.prepare(images.default_folder()))
+    except UsageError as error:
+        unavailable(str(error))
 
 
 @pytest.fixture

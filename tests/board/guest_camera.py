@@ -58,7 +58,7 @@ def plug_in(folder: str, *options: str) -> subprocess.Popen[bytes]:
         return len(set(Path("/sys/class/video4linux").glob("video*")) - before) > 1
 
     for _ in range(20):  # the port of the camera before may not be free yet
-        arguments = [sys.executable, "/opt/board/usbcam.py", folder, "--fps", "3", *options]
+        arguments = [sys.executable, "/opt/board/usb_camera.py", folder, *options]
         process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL)
         until(lambda p=process: new_nodes() or p.poll() is not None, "no camera")
         if process.poll() is None:
@@ -195,7 +195,7 @@ def scene_freeze() -> None:
 
 
 def scene_yuyv() -> None:
-    with usb_camera("images", "--yuyv", "--size", "320x240"):
+    with usb_camera("yuyv", "--yuyv", "320x240"):
         camera = Camera("0")
         camera.open()
         save(camera, "yuyv.npy")
@@ -228,44 +228,6 @@ def scene_vivid() -> None:
     save(camera, "vivid-again.npy")
     press(DISCONNECT)
     tell(disconnected=failure(lambda: [camera.read(LONG_S) for _ in range(6)]))
-
-
-def lines(path: Path) -> list[dict]:
-    text = path.read_text() if path.exists() else ""
-    return [json.loads(line) for line in text.splitlines()]
-
-
-def scene_runtime() -> None:
-    """The product's own command: a power sensor, a camera, the cable out and in again."""
-    sensor = [sys.executable, "/opt/board/powerset.py", "start", "5.0", "1.8"]
-    subprocess.run(sensor, check=True, stdout=subprocess.DEVNULL)
-    path = Path("frames.jsonl")
-    small = ["--model", "m2unet-fundus-544"]  # emulated, the other takes half a minute
-    command = [
-        sys.executable,
-        "-m",
-        "edge_vessel.run",
-        "--camera",
-        "0",
-        "--max-frames",
-        "4",
-        *small,
-    ]
-    command += ["--jsonl", str(path), "--output", "maps", "--save", "mask", "--json"]
-
-    def seen(**wanted: str) -> bool:
-        return any(wanted.items() <= line.items() for line in lines(path))
-
-    camera = plug_in("images")
-    with Path("summary.json").open("w") as out:
-        run = subprocess.Popen([*command, "--camera-timeout", "200"], stdout=out)
-    until(lambda: seen(type="frame") or run.poll() is not None, "no frame")
-    camera.kill()
-    camera.wait()
-    until(lambda: seen(type="camera", state="lost") or run.poll() is not None, "not lost")
-    with usb_camera("images"):
-        tell(recovered=run.wait())
-    tell(doctor=subprocess.call([sys.executable, "-m", "edge_vessel.doctor", *small]))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ def tell(**facts: object) -> None:
 
 
 def sensor(*arguments: str) -> None:
-    command = [sys.executable, "/opt/board/powerset.py", *arguments]
+    command = [sys.executable, "/opt/board/ina226.py", *arguments]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 

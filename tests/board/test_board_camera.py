@@ -96,6 +96,11 @@ def test_frozen_camera(board: Board, photographs: Path) -> None:
 
 
 def test_yuyv_camera(board: Board, photographs: Path) -> None:
+    (photographs / "yuyv").mkdir()
+    for path in (photographs / "images").glob("*.jpg"):
+        image = cv2.resize(cv2.imread(str(path), cv2.IMREAD_COLOR_BGR), (320, 240))
+        raw = cv2.cvtColor(image, cv2.COLOR_BGR2YUV_YUY2)
+        (photographs / "yuyv" / f"{path.stem}.raw").write_bytes(raw.tobytes())
     facts = play(board, photographs, "yuyv")
     assert facts["mode"] == "YUYV"
     frame = np.load(photographs / "yuyv.npy").astype(float)

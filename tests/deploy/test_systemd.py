@@ -150,7 +150,7 @@ def test_the_kiosk_works_in_its_sandbox(analyze, tmp_path):
             break
     assert lines[-1].startswith("kiosk: "), lines
     url = lines[-1].removeprefix("kiosk: ").strip()
-    body = {"nonce": "0" * 16, "timeout_s": 1.0}
+    body = {"nonce": "0" * 16, "timeout_s": 2.0}
     headers = {"Authorization": f"Bearer {token}"}
     result = httpx.post(f"{url}/v1/identify", json=body, headers=headers, timeout=30).json()
     process.terminate()

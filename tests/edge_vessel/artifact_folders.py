@@ -16,8 +16,8 @@ from onnx import TensorProto, helper
 from edge_vessel import artifact
 from edge_vessel.manifest import (
     EngineVersion,
+    FundusManifest,
     Input,
-    Manifest,
     Metric,
     Model,
     Output,
@@ -31,9 +31,9 @@ WEIGHTS = np.array([0.5, 1.5, -0.7], dtype=np.float32)
 TARGET = Target("any", "generic", (), 1, 64)
 
 
-def manifest(target: Target = TARGET, version: int = 1) -> Manifest:
+def manifest(target: Target = TARGET, version: int = 1) -> FundusManifest:
     """A valid manifest without files; `artifact.write` fills them in."""
-    return Manifest(
+    return FundusManifest(
         name="tiny-16",
         version=version,
         model=Model("tiny", 4, 4 * SIZE * SIZE, "none", hashlib.sha256(b"").hexdigest()),

@@ -148,8 +148,8 @@ DAMAGE_CASES = [
     ),
     DamageCase(
         "unknown schema",
-        lambda f: edit(f, lambda m: m.update(schema_version=2)),
-        "schema_version: 2 is unknown",
+        lambda f: edit(f, lambda m: m.update(schema_version=3)),
+        "schema_version: 3 is unknown",
     ),
     DamageCase("signed nonsense", lambda f: resign(f, b"nonsense"), "is not JSON"),
     DamageCase("signed key twice", lambda f: resign(f, b'{"a": 1, "a": 2}'), "stands twice"),

@@ -51,7 +51,7 @@ class FieldCase:
 
 HUGE = 10**400
 FIELD_CASES = [
-    FieldCase("schema newer", "schema_version", 2, "schema_version: 2 is unknown"),
+    FieldCase("schema newer", "schema_version", 3, "schema_version: 3 is unknown"),
     FieldCase("schema zero", "schema_version", 0, "schema_version: 0 is unknown"),
     FieldCase("schema missing", "schema_version", DELETED, "schema_version: is missing"),
     FieldCase("schema bool", "schema_version", True, "schema_version: True is not a whole number"),

@@ -4,6 +4,9 @@ A network is an `nn.Module` from (N, 3, H, W) float32 RGB in [-1, 1] to (N, 1, H
 with two attributes more: `multiple`, what H and W must be multiples of, and `head`, the last
 convolution, transposed convolution or batch norm, whose scale and shift are the logits' own. One
 that learns from more than its last map has `training_logits(image) -> tuple of logits` too.
+
+Those of `OCTA_MODELS` see (N, channels, depth, H, W) float32 volumes in [-1, 1] instead, and say in
+`channels` and `depth` which; at a depth of 1 they take (N, channels, H, W) projections.
 """
 
 import inspect
@@ -12,8 +15,13 @@ from collections.abc import Sequence
 from torch import nn
 
 from edge_vessel.errors import UsageError
+from train.models.asr_ipn_v2 import ASRIPNV2
 from train.models.erfnet import ERFNet
+from train.models.ipn import IPN
+from train.models.ipn_v2 import IPNV2
+from train.models.ipn_v2_plus import IPNV2Plus
 from train.models.m2unet import M2UNet
+from train.models.plane_unet import PlaneUNet
 from train.models.skunet import SKUNet
 from train.models.unet import UNet
 from train.models.unet_dropblock import UNetDropBlock
@@ -29,18 +37,27 @@ MODELS: dict[str, type[nn.Module]] = {
     "wnet": WNet,
 }
 
+OCTA_MODELS: dict[str, type[nn.Module]] = {
+    "plane_unet": PlaneUNet,
+    "ipn": IPN,
+    "ipn_v2": IPNV2,
+    "ipn_v2_plus": IPNV2Plus,
+    "asr_ipn_v2": ASRIPNV2,
+}
+
 
 def create(name: str, **options: float | Sequence[int]) -> nn.Module:
-    """A fresh network of the registry; `options` are its class's arguments.
+    """A fresh network of either registry; `options` are its class's arguments.
 
     Raises:
-        UsageError: the name is not in the registry, or the network lacks an option.
+        UsageError: the name is in neither registry, or the network lacks an option.
     """
-    if name not in MODELS:
-        raise UsageError(f"unknown model {name!r}; known: {', '.join(sorted(MODELS))}")
-    known = inspect.signature(MODELS[name]).parameters
+    networks = MODELS | OCTA_MODELS
+    if name not in networks:
+        raise UsageError(f"unknown model {name!r}; known: {', '.join(sorted(networks))}")
+    known = inspect.signature(networks[name]).parameters
     for option in options:
         if option not in known:
             listed = ", ".join(known) or "none"
             raise UsageError(f"{name}: unknown option {option!r}; known: {listed}")
-    return MODELS[name](**options)
+    return networks[name](**options)

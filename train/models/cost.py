@@ -12,10 +12,18 @@ def parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
+def input_shape(network: nn.Module, height: int, width: int) -> tuple[int, ...]:
+    """Of one image: (1, 3, height, width), or (1, channels, depth, height, width) where the network
+    says its channels and depth, as those of OCTA do."""
+    if hasattr(network, "depth"):
+        return (1, int(network.channels), int(network.depth), height, width)  # type: ignore[arg-type]
+    return (1, 3, height, width)
+
+
 def multiply_adds(network: nn.Module, height: int, width: int) -> int:
-    """Multiply-adds of the convolutions for one (1, 3, height, width) image."""
+    """Multiply-adds of the convolutions for one image of `input_shape`."""
     # On the meta device shapes are worked out and nothing is computed.
     shapes = copy.deepcopy(network).to("meta").eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        shapes(torch.zeros(1, 3, height, width, device="meta"))
+        shapes(torch.zeros(input_shape(network, height, width), device="meta"))
     return counter.get_total_flops() // 2

@@ -16,13 +16,14 @@ class EncoderDecoder(nn.Module):
     way down is concatenated behind what it gives. A 1x1 convolution makes the logit.
 
     Input (N, channels_in, H, W) float32, H and W multiples of `multiple`, 2 to the number of
-    poolings. Output (N, 1, H, W) float32 logits.
+    poolings. Output (N, classes, H, W) float32 logits.
 
     Args:
         widths: channels of each level, the full resolution first.
         block: makes a level's block from its channels in and out; it keeps height and width.
         bridge: makes what a skip connection of so many channels passes through.
         channels_in: of the image, and of whatever is stacked on it.
+        classes: logits a pixel.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class EncoderDecoder(nn.Module):
         block: Callable[[int, int], nn.Module],
         bridge: Callable[[int], nn.Module] = nn.Identity,
         channels_in: int = 3,
+        classes: int = 1,
     ) -> None:
         super().__init__()
         self.multiple = 2 ** (len(widths) - 1)
@@ -41,18 +43,22 @@ class EncoderDecoder(nn.Module):
         self.up = nn.ModuleList([nn.ConvTranspose2d(deep, width, 2, 2) for deep, width in climb])
         self.bridge = nn.ModuleList([bridge(width) for _, width in climb])
         self.decoder = nn.ModuleList([block(2 * width, width) for _, width in climb])
-        self.output = nn.Conv2d(widths[0], 1, 1)
+        self.output = nn.Conv2d(widths[0], classes, 1)
         he_normal_(self)
 
-    def forward(self, image: Tensor) -> Tensor:
-        x = self.encoder[0](image)
+    def features(self, image: Tensor) -> Tensor:
+        """The last map before the logits, (N, widths[0], H, W)."""
+        x: Tensor = self.encoder[0](image)
         skips = []
         for block in self.encoder[1:]:
             skips.append(x)
             x = block(F.max_pool2d(x, 2))
         for up, bridge, block in zip(self.up, self.bridge, self.decoder, strict=True):
             x = block(torch.cat([up(x), bridge(skips.pop())], dim=1))
-        logits: Tensor = self.output(x)
+        return x
+
+    def forward(self, image: Tensor) -> Tensor:
+        logits: Tensor = self.output(self.features(image))
         return logits
 
     @property
@@ -70,7 +76,7 @@ def he_normal_(network: nn.Module) -> None:
         if isinstance(module, nn.ConvTranspose2d):
             # Kernels as wide as their stride do not overlap: an output sees one pixel.
             inputs = module.in_channels
-        elif isinstance(module, nn.Conv2d):
+        elif isinstance(module, nn.Conv2d | nn.Conv3d):
             inputs = module.weight[0].numel()
         else:
             continue

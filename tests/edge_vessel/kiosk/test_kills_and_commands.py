@@ -104,7 +104,7 @@ def _exit_codes(kiosk: Kiosk, path: Path, run: Run) -> None:
     done = run("verify", "--subject", "anna", *flags)
     assert (done.returncode, done.stdout) == (1, "anna: no_match\n")
     kiosk.show()
-    done = run("verify", "--subject", "anna", *flags, "--timeout", "0.5")
+    done = run("verify", "--subject", "anna", *flags, "--timeout", "2")
     assert (done.returncode, done.stdout) == (6, "anna: timeout, too_dark\n")
     with Store(kiosk.store, keys.load(str(kiosk.key))) as store:
         for _ in range(5):

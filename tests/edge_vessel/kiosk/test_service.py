@@ -108,7 +108,7 @@ def test_deletes(kiosk, client):
 
 def test_says_what_to_change_when_the_time_is_over(kiosk, client):
     kiosk.show()
-    result = ask(client, "verify", "anna", timeout_s=0.8)
+    result = ask(client, "verify", "anna", timeout_s=2.0)
     assert (result["status"], result["hint"]) == ("timeout", "too_dark")
 
 

@@ -1,0 +1,1 @@
+"""Optical coherence tomography angiography: from a volume to a flat vessel map."""

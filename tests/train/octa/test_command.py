@@ -1,0 +1,171 @@
+"""`python -m train octa` from rendered eyes to a table."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from octa_eyes import COUNT, make_eyes
+
+from edge_vessel.errors import UsageError
+from train.data.octa_synth import read_eyes
+from train.models.checkpoint import load_checkpoint
+from train.octa.command import octa
+from train.octa.report import read_reports
+
+_OPTIONS = "{width: 4, poolings: [2, 4], plane_widths: [4, 8]}"
+_FIRST = f"model: ipn_v2\nmodel_options: {_OPTIONS}\n"
+_SECOND = (
+    "model: ipn_v2_plus\nmodel_options: {width: 4, poolings: [2, 4], plane_widths: [4, 8], "
+    "global_widths: [4, 8]}\nwhole_steps: 3\n"
+)
+_PLANE = "model: plane_unet\nmodel_options: {plane_widths: [4, 8]}\ninput: projection\n"
+_SIZES = "steps: 4\nbatch_size: 2\npatch_px: 32\nwindow_px: 32\ntile_px: 16\nthreshold_eyes: 1\n"
+
+
+@pytest.fixture(scope="module")
+def eyes(tmp_path_factory):
+    return make_eyes(tmp_path_factory.mktemp("octa") / "eyes")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def _fit(folder, name, content, eyes, *more):
+    config = folder / f"{name}.yaml"
+    config.write_text(content + _SIZES)
+    octa(
+        ["fit", "--config", str(config), "--eyes", str(eyes), "--output", str(folder / name), *more]
+    )
+    return folder / name / "last.ckpt"
+
+
+def _evaluate(checkpoint, eyes):
+    output = checkpoint.parent / "evaluation.json"
+    pictures = checkpoint.parent / "pictures"
+    call = ["evaluate", "--checkpoint", str(checkpoint), "--eyes", str(eyes)]
+    octa([*call, "--output", str(output), "--pictures", str(pictures)])
+    assert len(list(pictures.glob("*.png"))) == COUNT - round(0.7 * COUNT)
+    return output
+
+
+def test_both_stages_and_the_projection_end_in_one_table(tmp_path, eyes, capsys):
+    first = _fit(tmp_path, "first", _FIRST, eyes)
+    second = _fit(tmp_path, "second", _SECOND, eyes, "--first-stage", str(first))
+    plane = _fit(tmp_path, "plane", _PLANE, eyes)
+    one, two = (load_checkpoint(path) for path in (first, second))
+    stage = two.network.local.state_dict()
+    assert all(torch.equal(stage[key], value) for key, value in one.network.state_dict().items())
+    assert two.run["first_stage"] == "first"
+    assert (second.parent / "curve.csv").read_text().count("whole") == 3
+    outputs = [_evaluate(path, eyes) for path in (first, second, plane)]
+    report = json.loads(outputs[1].read_text())
+    assert report["data"].startswith("synthetic volumes")
+    assert report["borders"]["tile_px"] == 16
+    assert json.loads(outputs[2].read_text())["depth"] == 1
+    capsys.readouterr()
+    octa(["report", *map(str, outputs)])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("| synthetic volumes |")
+    assert {line.split(" | ")[0] for line in lines[2:5]} == {
+        "| ipn_v2",
+        "| ipn_v2_plus",
+        "| plane_unet",
+    }
+    assert lines[6].startswith("| published, OCTA-500")
+
+
+def test_the_same_seed_ends_with_the_same_weights(tmp_path, eyes):
+    found = []
+    for name in ("one", "again"):
+        network = load_checkpoint(_fit(tmp_path, name, _FIRST, eyes, "--seed", "7")).network
+        found.append(network.state_dict())
+    assert all(torch.equal(found[0][key], found[1][key]) for key in found[0])
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("steps: 3\n", "names no model"),
+        ("model: [", "not readable as YAML"),
+        ("model: ipn\ndepth: 8\n", "unknown setting 'depth'"),
+        ("model: ipn\nlearning_rate: high\n", "'high' is no number"),
+        ("model: ipn\ninput: photograph\n", "known: volume, projection"),
+        ("model: m2unet\n", "not for OCTA"),
+        ("model: ipn\n", "made for 2 channels of depth 160, the rendered eyes have 2 of 8"),
+        (f"model: ipn_v2\nmodel_options: {_OPTIONS}\npatch_px: 31\n", "a multiple of 2"),
+    ],
+)
+def test_settings_that_do_not_fit_are_one_line(tmp_path, eyes, content, says):
+    config = tmp_path / "c.yaml"
+    config.write_text(content)
+    call = ["fit", "--config", str(config), "--eyes", str(eyes), "--output", str(tmp_path / "run")]
+    with pytest.raises(UsageError, match=says) as caught:
+        octa(call)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_is_not_written_over_and_a_first_stage_has_to_fit(tmp_path, eyes):
+    first = _fit(tmp_path, "first", _FIRST, eyes)
+    with pytest.raises(UsageError, match="exists"):
+        _fit(tmp_path, "first", _FIRST, eyes)
+    with pytest.raises(UsageError, match="has one stage"):
+        _fit(tmp_path, "other", _FIRST, eyes, "--first-stage", str(first))
+    plane = _fit(tmp_path, "plane", _PLANE, eyes)
+    with pytest.raises(UsageError, match="is an ipn_v2, not PlaneUNet"):
+        _fit(tmp_path, "second", _SECOND, eyes, "--first-stage", str(plane))
+
+
+def test_half_rendered_eyes_are_one_line(tmp_path, eyes):
+    half = tmp_path / "half"
+    shutil.copytree(eyes, half)
+    (half / "render.json").unlink()
+    with pytest.raises(UsageError, match="make them with `python -m train octa render`"):
+        read_eyes(half)
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"rows": []}'])
+def test_what_is_no_evaluation_is_one_line(tmp_path, content):
+    path = tmp_path / "e.json"
+    path.write_text(content)
+    with pytest.raises(UsageError, match="no evaluation of"):
+        read_reports([path])
+
+
+@pytest.mark.parametrize("shape", ["volume", "projection"])
+def test_costs_name_the_ablation(shape, capsys):
+    octa(["networks", "--size", "8", "--input", shape, "--json"])
+    found = {one["name"]: one for one in json.loads(capsys.readouterr().out)}
+    plain, both = found["ipn_v2"], found["asr_ipn_v2 (both)"]
+    thin, attentive = found["ipn_v2 + separable"], found["ipn_v2 + cbam"]
+    for name in ("parameters", "multiply_adds"):
+        assert thin[name] < both[name] < plain[name] < attentive[name]
+    assert both["depth"] == (160 if shape == "volume" else 1)
+
+
+@pytest.mark.data
+def test_graphs_are_rendered_as_a_process(tmp_path, data):
+    command = [sys.executable, "-m", "train", "octa", "render", "--data", str(data), "--eyes", "1"]
+    done = subprocess.run(
+        [*command, "--output", str(tmp_path / "eyes"), "--depth", "16", "--without", "stripes"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    eyes = read_eyes(tmp_path / "eyes")
+    assert eyes.volumes.shape == (1, 2, 16, 304, 304)
+    assert eyes.record.averaged == 10
+    assert [eyes.record.appearance.stripes, eyes.record.appearance.tails] == [False, True]
+    vessels = np.asarray(eyes.labels[0])
+    inner = eyes.projections[0, 1]
+    assert inner[vessels].mean() > 2 * inner[~vessels].mean()

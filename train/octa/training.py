@@ -1,0 +1,138 @@
+"""Training on rendered eyes: on patches, then, where the network has a second stage, on planes."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from edge_vessel.errors import UsageError
+from train import losses
+from train.data.octa_synth import Eyes
+from train.models import OCTA_MODELS, create
+from train.models.ipn_v2 import IPNV2
+from train.models.ipn_v2_plus import IPNV2Plus
+from train.octa.inference import slide
+from train.octa.patches import Patches, network_input
+from train.octa.settings import Settings
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the optimiser; `stage` is "patches" or "whole"."""
+
+    stage: str
+    number: int
+    loss: float
+    seconds: float
+
+
+def images_of(eyes: Eyes, settings: Settings) -> NDArray[np.uint8]:
+    """What the network is to see of each eye."""
+    return eyes.volumes if settings.input == "volume" else eyes.projections
+
+
+def make_network(settings: Settings, images: NDArray[np.uint8]) -> nn.Module:
+    """A fresh network that fits the images.
+
+    Raises:
+        UsageError: it is none for OCTA, or of another depth or other channels.
+    """
+    if settings.model not in OCTA_MODELS:
+        raise UsageError(f"model {settings.model!r}: not for OCTA; known: {', '.join(OCTA_MODELS)}")
+    network = create(settings.model, **settings.model_options)
+    seen = (images.shape[1], images.shape[2] if images.ndim == 5 else 1)
+    if (network.channels, network.depth) != seen:
+        raise UsageError(
+            f"{settings.model}: made for {network.channels} channels of depth {network.depth}, the "
+            f"rendered eyes have {seen[0]} of {seen[1]}: adapt channels and poolings"
+        )
+    multiple = int(network.multiple)  # type: ignore[arg-type]
+    for name in ("patch_px", "window_px", "tile_px"):
+        if getattr(settings, name) % multiple:
+            raise UsageError(f"{name} {getattr(settings, name)}: a multiple of {multiple}")
+    return network
+
+
+def train_patches(
+    network: nn.Module, eyes: Eyes, places: list[int], settings: Settings, seed: int
+) -> Iterator[Step]:
+    """Trains on random patches; of a network of two stages the first alone."""
+    first: nn.Module = network.local if isinstance(network, IPNV2Plus) else network
+    patches = Patches(
+        images_of(eyes, settings),
+        eyes.labels,
+        places,
+        settings.patch_px,
+        settings.scale,
+        seed,
+    )
+    draw = lambda: patches.batch(settings.batch_size)  # noqa: E731
+    yield from _descend("patches", first, draw, settings, settings.steps)
+
+
+def train_whole(
+    network: IPNV2Plus, eyes: Eyes, places: list[int], settings: Settings, seed: int
+) -> Iterator[Step]:
+    """Global retraining: the first stage stays as it is, its features of all tiles of an eye are
+    stitched once, and the second stage learns from whole planes."""
+    network.eval()
+    images, places = images_of(eyes, settings), places[: settings.whole_eyes]
+    with torch.inference_mode():
+        planes = [
+            slide(network_input(images[one])[None], network.features, settings.tile_px, 0.0).half()
+            for one in places
+        ]
+    random = np.random.default_rng(seed)
+
+    def draw() -> tuple[Tensor, Tensor]:
+        one = int(random.integers(len(places)))
+        axes = [axis for axis in (-2, -1) if random.random() < 0.5]
+        label = torch.from_numpy(eyes.labels[places[one]].astype(np.float32))[None, None]
+        return planes[one].float().clone().flip(axes), label.flip(axes)
+
+    yield from _descend("whole", network.whole, draw, settings, settings.whole_steps)
+
+
+def take_first_stage(network: IPNV2Plus, trained: nn.Module) -> None:
+    """Begins with an IPN-V2 that is trained already.
+
+    Raises:
+        UsageError: it is another network, or of other options.
+    """
+    if not isinstance(trained, IPNV2):
+        raise UsageError(
+            f"the first stage of ipn_v2_plus is an ipn_v2, not {type(trained).__name__}"
+        )
+    try:
+        network.local.load_state_dict(trained.state_dict())
+    except RuntimeError as error:
+        raise UsageError("the ipn_v2 to start from has other options than this one") from error
+
+
+def _descend(
+    stage: str,
+    network: nn.Module,
+    draw: Callable[[], tuple[Tensor, Tensor]],
+    settings: Settings,
+    steps: int,
+) -> Iterator[Step]:
+    loss_of = losses.find(settings.loss)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    network.train()
+    began = time.monotonic()
+    for number in range(1, steps + 1):
+        image, label = draw()
+        loss = loss_of(network(image), label)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        yield Step(stage, number, loss.item(), round(time.monotonic() - began, 1))
+    network.eval()
