@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import sqlite3
 
 import pytest
@@ -10,6 +11,7 @@ from drawn_eyes import eye
 
 from edge_vessel.biometrics import audit_commands, keys, renewal, store_commands
 from edge_vessel.biometrics.audit import Audit
+from edge_vessel.biometrics.audit_verify import verify
 from edge_vessel.biometrics.protected_matcher import compare
 from edge_vessel.biometrics.protection import parse, protect
 from edge_vessel.biometrics.receipt import parse as parse_receipt
@@ -81,6 +83,25 @@ def test_renewal_revokes_forgets_and_gives_receipts(tmp_path, store):
     with pytest.raises(UsageError, match="revoked, or another subject's; enrol again"):
         compare(eye(2), parse(protected), renewal.key_of(store))
     assert renewal.renew(store) == ()
+
+
+@pytest.mark.parametrize("step", ["purge", "purge_after_commit"])
+def test_a_renewal_that_is_cut_short_is_whole_or_none(tmp_path, store, step):
+    """Killed after its commit, and before."""
+    number, folder = number_of(store), tmp_path / "s"
+    store.close()
+    if (child := os.fork()) == 0:
+        killed = Store(folder, KEY)
+        setattr(killed.database, step, lambda: os._exit(0))
+        renewal.renew(killed)
+    assert os.waitpid(child, 0)[1] == 0
+    with Store(folder, KEY) as again:
+        left = len(again.enrolments()), number in bytes_on_disk(folder)
+        assert left == ((0, False) if step == "purge" else (3, True))
+        audit = Audit(again)
+        audit.append("started", "ok")
+        head, content = audit.snapshot()
+        assert verify(content, head, audit.key).faults == ()
 
 
 def test_two_stores_have_two_keys_with_one_number(tmp_path):
