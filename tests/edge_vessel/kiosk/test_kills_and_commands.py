@@ -180,6 +180,25 @@ def test_a_removed_token_opens_nothing_at_once_and_signals_end_listeners(kiosk, 
 
 
 @pytest.mark.parametrize(
+    ("name", "content", "mode", "message"),
+    [
+        ("tokens.json", b"{}", 0o644, "tokens.json: is open to others"),
+        ("tokens.json", b"{}", 0o600, "remove it and add tokens anew"),
+        ("device.key", b"junk", 0o600, "or remove device.key and device.pub.pem"),
+    ],
+)
+def test_a_service_whose_files_are_damaged(name, content, mode, message, kiosk, capsys):
+    file = kiosk.store / name
+    file.write_bytes(content)
+    file.chmod(mode)
+    usual = ["--camera", "play:eye", "--store", str(kiosk.store), "--key", str(kiosk.key)]
+    assert serve_command.main([*usual, "--model", "m2unet-fundus-544"]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
     ("flags", "code", "message"),
     [
         (["--bind", "0.0.0.0:8471"], 2, "others would reach it"),
