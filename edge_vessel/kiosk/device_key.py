@@ -30,9 +30,9 @@ def load_or_make(folder: Path) -> DeviceKey:
         DeviceError: it cannot be written.
     """
     path = folder / f"{NAME}.key"
-    if not path.exists():
-        signing.generate(folder / NAME)
     try:
+        if not path.exists():
+            signing.generate(folder / NAME)
         private = signing.load_private_key(path)
     except UsageError as error:
         raise UsageError(

@@ -185,6 +185,7 @@ def test_a_removed_token_opens_nothing_at_once_and_signals_end_listeners(kiosk, 
         ("tokens.json", b"{}", 0o644, "tokens.json: is open to others"),
         ("tokens.json", b"{}", 0o600, "remove it and add tokens anew"),
         ("device.key", b"junk", 0o600, "or remove device.key and device.pub.pem"),
+        ("device.pub.pem", b"junk", 0o644, "or remove device.key and device.pub.pem"),
     ],
 )
 def test_a_service_whose_files_are_damaged(name, content, mode, message, kiosk, capsys):
