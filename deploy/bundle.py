@@ -40,7 +40,7 @@ def bundle(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory() as temporary:
         sources, wheelhouse = Path(temporary, "sources"), Path(temporary, "wheels")
         revision.unpack(sources)
-        wheels = collect(target, options.python, revision.epoch, sources, wheelhouse)
+        wheels = collect(target, options.python, revision.epoch, sources, wheelhouse, options.kiosk)
         files = _files(options, target, artifacts, wheels, name, sources, revision)
         pack(options.output, name, files, key, revision.epoch)
     _print(options, artifacts, wheels)
@@ -122,7 +122,7 @@ def _files(
         f"version={__version__}\nrevision={revision.name}\ntarget={options.target}\n"
         f"machine={target.machine}\npython={options.python}\ndisk_mb={needs_mb}\n"
         f"memory_mb={memory_mb}\nartifact={artifacts[0].manifest.name}\n"
-        f"created={revision.created}\n"
+        f"created={revision.created}\nkiosk={'yes' if options.kiosk else 'no'}\n"
     ).encode()
     return files
 
@@ -156,5 +156,8 @@ def _parser() -> argparse.ArgumentParser:
         "--trusted-key", type=path, action="append", default=[], metavar="PEM",
         help="public key that is trusted here, and does not go along; repeatable",
     )  # fmt: skip
+    parse.add_argument(
+        "--kiosk", action="store_true", help="with what the kiosk's service needs besides"
+    )
     parse.add_argument("-o", "--output", type=path, required=True, metavar="FILE")
     return parse

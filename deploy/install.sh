@@ -2,7 +2,7 @@
 # Installs this bundle on the board, or upgrades what is there; again is no harm. No network, no
 # compiler. Where a step fails, the board goes on with what it ran.
 #
-#   install.sh [--no-service] [--allow-downgrade]
+#   install.sh [--no-service | --kiosk] [--allow-downgrade]
 #   install.sh --uninstall [--keep-data]
 #
 # SHA256SUMS tells damage, not who made the bundle: a script cannot vouch for itself. Check the
@@ -19,6 +19,7 @@ RULES=/etc/udev/rules.d
 COMMANDS=/usr/local/bin
 LOCK=/run/edge-vessel-install.lock
 SERVICE=edge-vessel.service
+KIOSK=edge-vessel-kiosk.service
 RULE=70-edge-vessel.rules
 USER_NAME=edge-vessel
 OLDEST_YEAR=2024 # an earlier clock has never been set
@@ -42,14 +43,15 @@ free_mb() {
   echo $(($(df -Pk "$existing" | awk 'NR == 2 { print $4 }') / 1024))
 }
 
-service=yes downgrade='' uninstall='' keep=''
+service=yes kiosk='' downgrade='' uninstall='' keep=''
 for option in "$@"; do
   case $option in
     --no-service) service='' ;;
+    --kiosk) kiosk=yes ;;
     --allow-downgrade) downgrade=--allow-downgrade ;;
     --uninstall) uninstall=yes ;;
     --keep-data) keep=yes ;;
-    *) fail "$option: unknown; --no-service, --allow-downgrade, --uninstall, --keep-data" 2 ;;
+    *) fail "$option: unknown; --no-service, --kiosk, --allow-downgrade, --uninstall, --keep-data" 2 ;;
   esac
 done
 [ "$(id -u)" = 0 ] || fail "not root: sudo $0 $*" 2
@@ -57,8 +59,8 @@ exec 9>"$LOCK"
 flock -n 9 || fail "another installation is at work: wait for it"
 
 remove() {
-  if systemd_runs; then systemctl disable --now "$SERVICE" 2>/dev/null || true; fi
-  rm -rf "$UNITS/$SERVICE" "$UNITS/$SERVICE.d" "$RULES/$RULE"
+  if systemd_runs; then systemctl disable --now "$SERVICE" "$KIOSK" 2>/dev/null || true; fi
+  rm -rf "$UNITS/$SERVICE" "$UNITS/$SERVICE.d" "$UNITS/$KIOSK" "$UNITS/$KIOSK.d" "$RULES/$RULE"
   for command in "$COMMANDS/edge-vessel" "$COMMANDS/edge-vessel-bench"; do
     if ours "$command"; then rm -f "$command"; fi
   done
@@ -78,6 +80,9 @@ if [ -n "$uninstall" ]; then
   exit 0
 fi
 [ -z "$keep" ] || fail "--keep-data: goes with --uninstall" 2
+[ -z "$kiosk" ] || [ -n "$service" ] || fail "--kiosk: is a service; leave --no-service out" 2
+# The two exchange the camera: an upgrade of a kiosk does not start the other in its place.
+if [ -n "$service" ] && [ -e "$UNITS/$KIOSK" ]; then kiosk=yes; fi
 
 cd "$(dirname "$0")"
 [ -f bundle.conf ] && [ -f SHA256SUMS ] || fail "$(pwd): is no whole bundle: unpack it again" 4
@@ -90,6 +95,8 @@ done | head -n 1)
 [ -z "$more" ] || fail "$(pwd): $more: is not of this bundle: unpack it into an empty folder" 4
 
 # What the board must have, before anything is written.
+[ -z "$kiosk" ] || [ "$(setting kiosk)" = yes ] ||
+  fail "the bundle has no kiosk: make one with python -m deploy bundle --kiosk" 4
 machine=$(setting machine) python=python$(setting python)
 [ "$(uname -m)" = "$machine" ] ||
   fail "the bundle is for $machine, this board is $(uname -m): make one with --target" 4
@@ -134,8 +141,10 @@ if [ ! -f "$release/complete" ]; then
   # Debian packs ensurepip apart: the bundle has a pip of its own.
   "$python" -I -m venv --without-pip "$release"
   pip=$(echo wheels/pip-*.whl)
+  extra=''
+  [ "$(setting kiosk)" != yes ] || extra='[kiosk]'
   "$release/bin/python" -I "$pip/pip" --isolated --quiet --disable-pip-version-check \
-    --no-cache-dir install --no-index --find-links wheels "edge-vessel==$(setting version)" ||
+    --no-cache-dir install --no-index --find-links wheels "edge-vessel$extra==$(setting version)" ||
     fail "pip could not install the wheels; the lines above say why"
   mkdir -p "$release/share"
   cp -R bench "$release/share/"
@@ -183,14 +192,29 @@ if [ "$before" != "$release" ]; then
 fi
 if [ -n "$service" ]; then
   mkdir -p "$RULES"
-  install -m 644 "systemd/$SERVICE" "$UNITS/"
+  unit=$SERVICE
+  [ -z "$kiosk" ] || unit=$KIOSK
+  install -m 644 "systemd/$unit" "$UNITS/"
   install -m 644 "udev/$RULE" "$RULES/"
   udevadm control --reload 2>/dev/null || true
   udevadm trigger --subsystem-match=video4linux 2>/dev/null || true
   systemctl daemon-reload
-  systemctl enable --quiet "$SERVICE"
-  # It is up with its first frame: a board without a camera would wait here for minutes.
-  systemctl --no-block restart "$SERVICE"
+  if [ -z "$kiosk" ]; then
+    systemctl enable --quiet "$SERVICE"
+    # It is up with its first frame: a board without a camera would wait here for minutes.
+    systemctl --no-block restart "$SERVICE"
+  elif systemctl is-enabled --quiet "$KIOSK"; then
+    systemctl --no-block restart "$KIOSK"
+  else
+    mkdir -p "$KEYS"
+    install -d -m 700 -o "$USER_NAME" -g "$USER_NAME" "$DATA/biometrics"
+    say "the kiosk starts once it has a key and a token; as root:"
+    say "  $HOME_DIR/current/bin/python -m edge_vessel.biometrics.store keygen $KEYS/kiosk.key"
+    say "  edge-vessel kiosk token add desk --role operator --store $DATA/biometrics"
+    say "  edge-vessel kiosk token add door --role terminal --store $DATA/biometrics"
+    [ ! -e "$UNITS/$SERVICE" ] || say "  systemctl disable --now $SERVICE"
+    say "  systemctl enable --now $KIOSK"
+  fi
 fi
 say "installed $(setting version) for $(setting target); runs $(setting artifact)"
 "$release/bin/edge-vessel" doctor --model "$artifact" || say "the doctor has something to say: see above"

@@ -52,7 +52,7 @@ class Wheel:
 
 
 def collect(
-    target: BoardTarget, python: str, epoch: int, sources: Path, folder: Path
+    target: BoardTarget, python: str, epoch: int, sources: Path, folder: Path, kiosk: bool
 ) -> list[Wheel]:
     """Builds and downloads into `folder`; by name.
 
@@ -62,6 +62,7 @@ def collect(
         epoch: seconds since 1970, the time of every file in our own wheel.
         sources: of our own wheel.
         folder: to be made.
+        kiosk: with the wheels of the extra of that name.
 
     Raises:
         UsageError: pip finds no wheel, or one that is not locked.
@@ -74,7 +75,7 @@ def collect(
     download += ["--python-version", python, "--constraint", str(LOCK), "--dest", str(folder)]
     for platform in target.platforms:
         download += ["--platform", platform]
-    _pip([*download, str(own), PIP], environment)
+    _pip([*download, f"{own}[kiosk]" if kiosk else str(own), PIP], environment)
     found = sorted((Wheel.of(path) for path in folder.glob("*.whl")), key=lambda one: one.name)
     _check_locked(found)
     return found

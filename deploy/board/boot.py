@@ -49,7 +49,7 @@ def run(
     command: str,
     share: Path,
     timeout_s: float,
-    machine: Machine = Machine(),  # noqa: B008: frozen
+    machine: Machine = Machine(),
     source: Path | None = None,
     watch: Callable[[], None] = lambda: None,
 ) -> Outcome:

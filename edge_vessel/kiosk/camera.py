@@ -18,6 +18,8 @@ def source_maker(camera: str) -> Callable[[], Source]:
     Raises:
         UsageError: it is no camera's, or no live one.
     """
+    if not camera:
+        raise UsageError("--camera: names none; such as 0, /dev/video0, rtsp://...")
     scheme = camera.partition(":")[0]
 
     def make() -> Source:

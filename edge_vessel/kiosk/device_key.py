@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge_vessel import signing
+from edge_vessel.errors import UsageError
 
 NAME = "device"
 
@@ -29,9 +30,14 @@ def load_or_make(folder: Path) -> DeviceKey:
         DeviceError: it cannot be written.
     """
     path = folder / f"{NAME}.key"
-    if not path.exists():
-        signing.generate(folder / NAME)
-    private = signing.load_private_key(path)
+    try:
+        if not path.exists():
+            signing.generate(folder / NAME)
+        private = signing.load_private_key(path)
+    except UsageError as error:
+        raise UsageError(
+            f"{error}; or remove {NAME}.key and {NAME}.pub.pem: clients have to pin the new key"
+        ) from error
     public = private.public_key()
     pem = public.public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, replace
 from typing import ClassVar, Literal
@@ -13,17 +14,19 @@ from edge_vessel.kiosk.tokens import Role
 from edge_vessel.sinks.base import CameraState
 
 HEARTBEAT_S = 15.0
-MAX_LISTENERS = 32
+MAX_LISTENERS, MAX_LISTENERS_EACH = 32, 8  # together, and of one token
 _MAX_UNREAD = 256  # then a listener is too slow to be served
 
 
 @dataclass(frozen=True)
 class CaptureStarted:
-    """`session` numbers the operations since the service started."""
+    """`session` numbers the operations since the service started; by `request`, the first 8 hex
+    digits of the SHA-256 of its nonce, a client knows its own turn."""
 
     name: ClassVar = "capture_started"
     operation: Operation
     session: int
+    request: str
 
 
 @dataclass(frozen=True)
@@ -113,15 +116,23 @@ class Events:
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._listeners: set[asyncio.Queue[Event | None]] = set()
+        self._places: Counter[str] = Counter()
 
     def use(self, loop: asyncio.AbstractEventLoop) -> None:
         """The loop that listeners are served on."""
         self._loop = loop
 
-    @property
-    def full(self) -> bool:
-        """Whether no more may listen."""
-        return len(self._listeners) >= MAX_LISTENERS
+    def admit(self, name: str) -> bool:
+        """Whether one more of that token may listen; its place is taken until `leave`."""
+        taken = self._places[name] >= MAX_LISTENERS_EACH
+        if taken or self._places.total() >= MAX_LISTENERS:
+            return False
+        self._places[name] += 1
+        return True
+
+    def leave(self, name: str) -> None:
+        """Whoever was admitted is gone."""
+        self._places[name] -= 1
 
     def tell(self, event: Event) -> None:
         """Returns at once."""

@@ -4,8 +4,8 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from edge_vessel import __version__
@@ -21,15 +21,28 @@ from edge_vessel.kiosk.nonces import Nonces
 from edge_vessel.kiosk.operations import Asked, Operations
 from edge_vessel.kiosk.presentation import PresentationCheck
 from edge_vessel.kiosk.preview import Preview
-from edge_vessel.kiosk.rate_limit import RateLimit
+from edge_vessel.kiosk.rate_limit import Allowance, RateLimit
 from edge_vessel.kiosk.recognition import Recognition
 from edge_vessel.kiosk.results import Result
 from edge_vessel.kiosk.session import Photographer
-from edge_vessel.kiosk.tokens import Tokens
+from edge_vessel.kiosk.tokens import Token, Tokens
 from edge_vessel.kiosk.turnstile import Turnstile
+from edge_vessel.kiosk.worker import Worker
 from edge_vessel.sinks.base import CameraState
 
 _DENIED_EVERY_S = 60.0
+# Of a terminal's requests that end without a comparison: each is an audit line all the same.
+_FRUITLESS, _FRUITLESS_EVERY_S = 30, 6.0
+_COMPARED = frozenset({"match", "no_match"})
+_GRACE_S = 60.0  # beyond a capture's own time: camera, comparison, disk
+
+
+class TooOftenError(Exception):
+    """A terminal's requests came to nothing too often; the next may come in `wait_s` seconds."""
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__(wait_s)
+        self.wait_s = wait_s
 
 
 class ReplayError(Exception):
@@ -90,24 +103,25 @@ class Kiosk:
         self.preview = Preview()
         self.counters = Counters()
         self.audit = Audit(store)
+        self.worker = Worker()
         self._store = store
         self._lockout = Lockout(store)
         self._camera = camera
         self._turnstile = Turnstile(settings.most_waiting)
         self._nonces = Nonces()
+        self._fruitless = Allowance(_FRUITLESS, _FRUITLESS_EVERY_S)
         self._denied = RateLimit(_DENIED_EVERY_S)
-        self._worker = ThreadPoolExecutor(1, "operation")
         photographer = Photographer(camera, recognition, self.preview, make_check, self.events.tell)
         self._operations = Operations(
             store, recognition, photographer, key, self.events.tell, settings.pause_s
         )
 
-    async def ask(self, asked: Asked) -> Result:
+    async def ask(self, asked: Asked, holder: Token) -> Result:
         """Waits in the line and runs the operation. Cancelled, it leaves the line, or ends the
         capture before it returns.
 
         Raises:
-            LineFullError: at once, and the nonce may be used again.
+            LineFullError, TooOftenError: at once, and the nonce may be used again.
             ReplayError, EnrolledError: at once.
             DeviceError: the store fails.
         """
@@ -115,14 +129,16 @@ class Kiosk:
             loop = asyncio.get_running_loop()
             if await loop.run_in_executor(None, self.recognition.knows, asked.subject):
                 raise EnrolledError
-        if not self._turnstile.full and not self._nonces.use(asked.nonce):
-            raise ReplayError
+        if not self._turnstile.full:
+            self._admit(asked, holder)
         try:
             async with self._turnstile.turn():
                 try:
                     started_s = time.monotonic()
                     result = await self._in_worker(asked)
                     self.counters.count(result, time.monotonic() - started_s)
+                    if holder.role == "terminal" and result.status in _COMPARED:
+                        self._fruitless.give_back(holder.name)
                     return result
                 finally:
                     if not self._turnstile.waiting:
@@ -133,10 +149,18 @@ class Kiosk:
                 await self._close_camera()
             raise
 
+    def _admit(self, asked: Asked, holder: Token) -> None:
+        wait_s = self._fruitless.take(holder.name) if holder.role == "terminal" else 0.0
+        if wait_s > 0:
+            raise TooOftenError(wait_s)
+        if not self._nonces.use(asked.nonce):
+            raise ReplayError
+
     async def _in_worker(self, asked: Asked) -> Result:
         gone = threading.Event()
-        loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(self._worker, self._operations.run, asked, gone)
+        most_s = asked.timeout_s + _GRACE_S
+        run = partial(self._operations.run, asked, gone)
+        work = asyncio.wrap_future(self.worker.submit(most_s, run))
         try:
             return await asyncio.shield(work)
         except asyncio.CancelledError:
@@ -147,8 +171,8 @@ class Kiosk:
     async def _close_camera(self) -> None:
         if self._camera.state is None:
             return
-        loop = asyncio.get_running_loop()
-        await asyncio.shield(loop.run_in_executor(self._worker, self._camera.close))
+        closing = self.worker.submit(_GRACE_S, self._camera.close)
+        await asyncio.shield(asyncio.wrap_future(closing))
         self.events.tell(CameraChanged("closed"))
 
     def state(self) -> State:

@@ -36,7 +36,7 @@ class Counters:
             done = sum(n for (one, _), n in self._results.items() if one == operation)
             yield line("kiosk_operation_seconds_count", {"operation": operation}, done)
         for name, what, value in (
-            ("turned_away_total", "Requests for which the line was full.", self.turned_away),
+            ("turned_away_total", "Requests that were told to come again.", self.turned_away),
             ("denied_total", "Requests with a wrong token.", self.denied),
         ):
             yield family(f"kiosk_{name}", "counter", what, [({}, value)])

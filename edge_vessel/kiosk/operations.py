@@ -1,5 +1,6 @@
 """Enrol, verify, identify: lockout, captures, comparison, audit, each in its order."""
 
+import hashlib
 import logging
 import math
 import threading
@@ -40,6 +41,11 @@ class Asked:
     nonce: str
     timeout_s: float
     captures: int = 1
+
+    @property
+    def request(self) -> str:
+        """What the request is called in events, which its nonce does not stand in."""
+        return hashlib.sha256(self.nonce.encode()).hexdigest()[:8]
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,7 @@ class Operations:
             wait_s = math.ceil(attempt.wait_s)
             return self._ended(asked, _Outcome("locked", retry_after_s=wait_s))
         self._sessions += 1
-        self._tell(CaptureStarted(asked.operation, self._sessions))
+        self._tell(CaptureStarted(asked.operation, self._sessions, asked.request))
         until_s = time.monotonic() + asked.timeout_s
         if attempt is None:
             return self._enrol(asked, until_s, cancelled)

@@ -100,6 +100,9 @@ def _serve(options: argparse.Namespace) -> int:
         address = Address(path=options.unix)
     else:
         address = tcp(options.bind, options.allow_remote)
+    tokens = Tokens(options.store / TOKENS)
+    if not tokens.all():
+        sys.stderr.write(f"warning: {options.store}: has no token; see: kiosk token add\n")
     artifact = open_artifact(
         models.resolve(options.model), trusted_keys(options.trusted_key), options.allow_unsigned
     )
@@ -117,7 +120,7 @@ def _serve(options: argparse.Namespace) -> int:
         stack.callback(camera.close)
         kiosk = Kiosk(
             store, recognition, camera, device_key.load_or_make(options.store),
-            Tokens(options.store / TOKENS), settings, make_check,
+            tokens, settings, make_check,
         )  # fmt: skip
         listener, address = listen(address)
         Audit(store).append("started", "ok")

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from edge_vessel import service_manager
 from edge_vessel.kiosk.address import Address
+from edge_vessel.kiosk.connection import Connection
 from edge_vessel.kiosk.kiosk import Kiosk
 from edge_vessel.service_manager import ServiceManager
 
@@ -27,6 +28,7 @@ def serve(app: FastAPI, kiosk: Kiosk, listener: socket.socket, address: Address)
         log_level="warning",
         access_log=False,  # subjects stand in paths
         lifespan="on",
+        http=Connection,
         ws="none",
         server_header=False,
         proxy_headers=False,
@@ -56,8 +58,7 @@ class _Server(uvicorn.Server):
         sys.stderr.write(f"kiosk: {self._url}\n")
         if self._manager is not None:
             self._manager.tell(READY="1", STATUS=f"listens on {self._url}")
-            if self._manager.watchdog_s is not None:
-                self._beating = asyncio.create_task(_beat(self._manager, self._manager.watchdog_s))
+            self._beating = asyncio.create_task(self._beat(self._manager))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         super().handle_exit(sig, frame)
@@ -68,8 +69,8 @@ class _Server(uvicorn.Server):
             self._manager.tell(STOPPING="1")
         await super().shutdown(sockets)
 
-
-async def _beat(manager: ServiceManager, watchdog_s: float) -> None:
-    while True:
-        await asyncio.sleep(watchdog_s / 4)
-        manager.tell(WATCHDOG="1")
+    async def _beat(self, manager: ServiceManager) -> None:
+        """For as long as this loop runs and captures come to an end."""
+        while manager.watchdog_s is not None and not self._kiosk.worker.stuck:
+            manager.tell(WATCHDOG="1")
+            await asyncio.sleep(manager.watchdog_s / 4)

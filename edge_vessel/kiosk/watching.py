@@ -1,13 +1,17 @@
 """GET /healthz, /v1/status, /v1/device, /v1/events, /v1/preview, /metrics."""
 
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from edge_vessel.kiosk.access import Anybody, MetricsReader, TheKiosk
 from edge_vessel.kiosk.answers import Device, Fault, Health, ModelName, StatusReport
+from edge_vessel.kiosk.events import Events
+from edge_vessel.kiosk.tokens import Token
 
 _FAULTS: dict[int | str, dict[str, Any]] = {
     401: {"model": Fault}, 422: {"model": Fault}, 429: {"model": Fault}, 503: {"model": Fault},
@@ -15,10 +19,26 @@ _FAULTS: dict[int | str, dict[str, Any]] = {
 router = APIRouter(responses=_FAULTS, tags=["watching"])
 
 
+class _Stream(StreamingResponse):
+    """Of one who was admitted; the place is free again whatever ends it."""
+
+    def __init__(self, events: Events, holder: Token) -> None:
+        super().__init__(events.listen(holder.role), media_type="text/event-stream")
+        self._leave = partial(events.leave, holder.name)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._leave()
+
+
 @router.get("/healthz")
 def healthz(kiosk: TheKiosk) -> Health:
-    """Whether the store answers."""
+    """Whether the store answers, and captures come to an end."""
     kiosk.state()
+    if kiosk.worker.stuck:
+        raise HTTPException(503, "the operation that runs does not end; restart the service")
     return Health("ok")
 
 
@@ -45,9 +65,9 @@ def device(kiosk: TheKiosk, _: Anybody) -> Device:
 async def events(kiosk: TheKiosk, holder: Anybody) -> StreamingResponse:
     """Server-sent events: capture_started, hint, capture_taken, remove_and_return, result, camera,
     locked."""
-    if kiosk.events.full:
+    if not kiosk.events.admit(holder.name):
         raise HTTPException(429, "too many listen; ask again", {"Retry-After": "15"})
-    return StreamingResponse(kiosk.events.listen(holder.role), media_type="text/event-stream")
+    return _Stream(kiosk.events, holder)
 
 
 @router.get(

@@ -15,8 +15,8 @@ _DEFAULTS = {"fps": 15, "hold": 2, "side": 960}
 _LIMITS = {"fps": (1, 120), "hold": (1, 3600), "side": (64, 8192)}
 _MAX_DIGITS = 5
 # Two frames are never further apart than quality.py lets an eye move from one frame to the next,
-# however few of them a slow machine looks at.
-_DRIFT_OF_WIDTH = 0.002
+# however few of them a slow machine looks at; far enough that a photograph is told by its rim.
+_DRIFT_OF_WIDTH = 0.003
 _DRIFT_HZ = 0.4
 _FLICKER = 0.01
 

@@ -22,5 +22,6 @@ def artifact(keys: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture(scope="session")
 def made(artifact: Path, keys: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A signed bundle for this machine."""
-    return bundle(tmp_path_factory.mktemp("bundle") / "b.tar", artifact, keys, "x86_64")
+    """A signed bundle for this machine, with the kiosk."""
+    folder = tmp_path_factory.mktemp("bundle")
+    return bundle(folder / "b.tar", artifact, keys, "x86_64", "--kiosk")

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 def test_two_runs_give_the_same_signed_bytes(
     made: Path, artifact: Path, keys: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    again = bundle(tmp_path / "b.tar", artifact, keys, "x86_64")
+    again = bundle(tmp_path / "b.tar", artifact, keys, "x86_64", "--kiosk")
     assert again.read_bytes() == made.read_bytes()
     folder = unpack(again, tmp_path / "unpacked")
     sums = (folder / "SHA256SUMS").read_bytes()
@@ -51,7 +51,10 @@ def test_two_runs_give_the_same_signed_bytes(
 def test_a_bundle_for_a_board_holds_its_wheels_and_is_refused_here(
     artifact: Path, keys: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    folder = unpack(bundle(tmp_path / "b.tar", artifact, keys, "rk3399"), tmp_path / "unpacked")
+    made = bundle(tmp_path / "b.tar", artifact, keys, "rk3399", "--kiosk")
+    folder = unpack(made, tmp_path / "unpacked")
+    names = {one.name.partition("-")[0] for one in (folder / "wheels").glob("*.whl")}
+    assert {"fastapi", "uvicorn", "pydantic_core"} <= names
     for wheel in (folder / "wheels").glob("*.whl"):
         assert wheel.name.endswith(("-any.whl", "aarch64.whl")), wheel.name
     done = in_a_world(tmp_path, f"{folder}/install.sh --no-service")
@@ -98,6 +101,54 @@ def test_installed_upgraded_used_and_removed(
     assert done.stderr.count("No such file or directory") == 2, done.stderr
 
 
+def _rewrite(folder: Path, name: str, old: str, new: str) -> None:
+    """A line of a file, and its sum."""
+    path, sums = folder / name, folder / "SHA256SUMS"
+    before = hashlib.sha256(path.read_bytes()).hexdigest()
+    path.write_text(path.read_text().replace(old, new))
+    after = hashlib.sha256(path.read_bytes()).hexdigest()
+    sums.write_text(sums.read_text().replace(before, after))
+
+
+SYSTEMCTL = """#!/bin/sh
+echo systemctl "$@"
+[ "$1" != is-enabled ] || [ -e /etc/enabled ]
+"""
+
+
+def test_a_kiosk_starts_after_it_has_a_key_and_a_token(made: Path, tmp_path: Path) -> None:
+    """Its unit is told to the system's manager, a simulated one, and the commands it says work."""
+    folder = unpack(made, tmp_path / "with")
+    without = unpack(made, tmp_path / "without")
+    _rewrite(without, "bundle.conf", "kiosk=yes", "kiosk=no")
+    (tmp_path / "systemctl").write_text(SYSTEMCTL)
+    command = (
+        f"mkdir -p /run/systemd/system && install {tmp_path}/systemctl /usr/local/bin/systemctl && "
+        f"cd /tmp && {folder}/install.sh --kiosk > /opt/said && cat /opt/said && "
+        'grep "^  [/a-z]" /opt/said | sh -e && '
+        "stat -c %U:%a:%n /var/lib/edge-vessel/biometrics/tokens.json && "
+        "stat -c %U:%a:%n /etc/edge-vessel/kiosk.key && "
+        "touch /etc/enabled && echo AGAIN && "
+        f"{folder}/install.sh && ls /etc/systemd/system; {without}/install.sh; echo code $?; "
+        "edge-vessel kiosk serve --camera synthetic: --key none --store /opt/none; echo code $?; "
+        f"{folder}/install.sh --uninstall; ls /etc/systemd/system"
+    )
+    done = in_a_world(tmp_path, command)
+    told, again = done.stdout.split("AGAIN\n")
+    assert told.count("systemctl enable") == 2, "said, then done as was said" + told + done.stderr
+    assert "systemctl --no-block" not in told
+    assert "edge-vessel:600:/var/lib/edge-vessel/biometrics/tokens.json\n" in told
+    assert "root:600:/etc/edge-vessel/kiosk.key\n" in told
+    assert "systemctl --no-block restart edge-vessel-kiosk.service\n" in again
+    upgraded, removed = again.split("systemctl disable")
+    assert "edge-vessel-kiosk.service\n" in upgraded
+    assert "edge-vessel.service" not in upgraded
+    assert "the bundle has no kiosk" in done.stderr
+    assert "code 4\n" in upgraded
+    assert "give a synthetic one a rate" in done.stderr, "FastAPI and uvicorn are there"
+    assert "edge-vessel" not in removed.partition("edge-vessel is removed")[2]
+
+
 @pytest.mark.parametrize(
     ("damage", "opt", "code", "says"),
     [
@@ -118,6 +169,7 @@ def test_installed_upgraded_used_and_removed(
         ("touch /usr/local/bin/edge-vessel", "1g", 3, "edge-vessel: is not ours: move it away"),
         ("set -- --uninstall", "1g", 2, "nothing is installed here"),
         ("true", "40m", 3, "MB are needed, 40 are free: make room"),
+        ("set -- --kiosk --no-service", "1g", 2, "--kiosk: is a service; leave --no-service out"),
         ("set -- --service", "1g", 2, "--service: unknown"),
         ("set --", "1g", 3, "systemd does not run here: install without the service"),
     ],

@@ -25,11 +25,11 @@ exec chroot {root} sh -c '{command}'
 """
 
 
-def bundle(output: Path, artifact: Path, keys: tuple[Path, Path], target: str) -> Path:
+def bundle(output: Path, artifact: Path, keys: tuple[Path, Path], target: str, *more: str) -> Path:
     """Made by the command, with a name that shells and rsync could take amiss."""
     done = python(
         "-m", "deploy", "bundle", "--artifact", artifact, "--target", target, "--key", keys[0],
-        "--trust", keys[1], "-o", output,
+        "--trust", keys[1], "-o", output, *more,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert re.search(r"\.tar: \d+\.\d MB, \d+ wheels, tiny-16, for ", done.stdout)

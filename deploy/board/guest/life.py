@@ -25,7 +25,7 @@ SLOTS = ["edge-vessel", "slots"]
 UNPACKED = Path("/opt/unpacked")
 TRUSTED = Path("/etc/edge-vessel/trusted.d")
 # An emulated frame takes ten seconds, and a minute where others use the host's cores too.
-SLOW_BOARD = "[Service]\nWatchdogSec=600\nTimeoutStartSec=600\n"
+SLOW_BOARD = "[Service]\nWatchdogSec=600\nTimeoutStartSec=600\nTimeoutStopSec=300\n"
 CAMERA = [sys.executable, "/opt/board/usb_camera.py", "images"]
 
 

@@ -39,10 +39,9 @@ export class Service {
     return (await this.#ask("GET", "/v1/status")).json();
   }
 
-  /** The result document. Aborting `signal` cancels the capture. */
+  /** The result document. `fields` has a fresh nonce; aborting `signal` cancels the capture. */
   async capture(operation, fields, signal) {
-    const body = { ...fields, nonce: freshNonce() };
-    return (await this.#ask("POST", `/v1/${operation}`, { body, signal })).json();
+    return (await this.#ask("POST", `/v1/${operation}`, { body: fields, signal })).json();
   }
 
   async subjects() {
@@ -103,7 +102,14 @@ function parsed(block) {
   return fields.data ? { name: fields.event, data: JSON.parse(fields.data) } : null;
 }
 
-function freshNonce() {
+export function freshNonce() {
   const bytes = crypto.getRandomValues(new Uint8Array(24));
   return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_");
+}
+
+/** What events call the request with this nonce. */
+export async function requestOf(nonce) {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(nonce));
+  const bytes = [...new Uint8Array(digest).slice(0, 4)];
+  return bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -180,6 +180,26 @@ def test_a_removed_token_opens_nothing_at_once_and_signals_end_listeners(kiosk, 
 
 
 @pytest.mark.parametrize(
+    ("name", "content", "mode", "message"),
+    [
+        ("tokens.json", b"{}", 0o644, "tokens.json: is open to others"),
+        ("tokens.json", b"{}", 0o600, "remove it and add tokens anew"),
+        ("device.key", b"junk", 0o600, "or remove device.key and device.pub.pem"),
+        ("device.pub.pem", b"junk", 0o644, "or remove device.key and device.pub.pem"),
+    ],
+)
+def test_a_service_whose_files_are_damaged(name, content, mode, message, kiosk, capsys):
+    file = kiosk.store / name
+    file.write_bytes(content)
+    file.chmod(mode)
+    usual = ["--camera", "play:eye", "--store", str(kiosk.store), "--key", str(kiosk.key)]
+    assert serve_command.main([*usual, "--model", "m2unet-fundus-544"]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
     ("flags", "code", "message"),
     [
         (["--bind", "0.0.0.0:8471"], 2, "others would reach it"),
@@ -189,6 +209,7 @@ def test_a_removed_token_opens_nothing_at_once_and_signals_end_listeners(kiosk, 
         (["--unix", "KEY"], 3, "is no socket; name another path"),
         (["--unix", "LISTENED"], 3, "another service listens there; stop it first"),
         (["--bind", "TAKEN"], 3, "cannot be bound: Address already in use"),
+        (["--camera", ""], 2, "--camera: names none"),
         (["--camera", "synthetic:width=64,height=64"], 2, "give a synthetic one a rate: fps=15"),
         (["--camera", "play:eye,pace=3"], 2, "unknown option 'pace'; known: fps, hold, side"),
         (["--camera", "play:eye,fps=0"], 2, "fps: a whole number from 1 to 120"),

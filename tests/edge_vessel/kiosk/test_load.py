@@ -8,7 +8,7 @@ import psutil
 from running_kiosks import ANNA, SAMPLES, Kiosk, ask, enrol, nonce
 
 CLIENTS = 100
-LINE = 6
+LINE = 3
 MEMORY_BYTES = 96 * 1024 * 1024
 
 

@@ -123,13 +123,28 @@ def test_locks_out_and_tells_how_long(kiosk, client):
     assert ask(client, "verify", "anna")["status"] == "match"
 
 
+def test_a_terminal_cannot_lengthen_the_audit_file_at_will(kiosk, client):
+    """`stranger` is locked: each request is answered at once."""
+    before = client.get("/v1/audit?limit=1").json()["lines"][0]["seq"]
+    codes = []
+    for _ in range(40):
+        body = {"subject": "stranger", "nonce": nonce()}
+        answer = client.post("/v1/verify", json=body, headers=as_terminal(kiosk))
+        codes.append(answer.status_code)
+    assert codes[:25] == [200] * 25
+    assert codes[-1] == 429
+    assert 1 <= int(answer.headers["Retry-After"]) <= 6
+    after = client.get("/v1/audit?limit=1").json()["lines"][0]["seq"]
+    assert after - before == codes.count(200)
+
+
 def test_a_client_that_leaves_cancels_its_capture(kiosk, client):
     kiosk.show()
     where = urlsplit(kiosk.url)
     body = json.dumps({"subject": "anna", "nonce": nonce(), "timeout_s": 100})
     with socket.create_connection((where.hostname, where.port)) as leaving:
         head = f"POST /v1/verify HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
-        head += f"Authorization: Bearer {kiosk.terminal}\r\nContent-Type: application/json\r\n\r\n"
+        head += f"Authorization: Bearer {kiosk.operator}\r\nContent-Type: application/json\r\n\r\n"
         leaving.sendall((head + body).encode())
         wait_until(lambda: client.get("/v1/status").json()["camera"] == "ok")
     wait_until(lambda: client.get("/v1/status").json()["state"] == "idle")
@@ -172,7 +187,8 @@ def test_events_tell_what_happens_and_to_whom(kiosk, client):
     for thread in threads:
         thread.start()
     listening.wait()
-    ask(client, "identify")
+    asked = nonce()
+    ask(client, "identify", nonce=asked)
     for thread in threads:
         thread.join(20)
     for role, subject in (("operator", "anna"), ("terminal", None)):
@@ -181,10 +197,32 @@ def test_events_tell_what_happens_and_to_whom(kiosk, client):
         assert [name for name in names if name != "hint"] == [
             "capture_started", "capture_taken", "result", "camera",
         ]  # fmt: skip
+        assert told["capture_started"]["request"] == hashlib.sha256(asked.encode()).hexdigest()[:8]
         assert told["hint"]["hint"] in (None, *HINTS)
         assert told["result"]["status"] == "match"
         assert told["result"]["subject"] == subject
         assert "score" not in json.dumps(streams[role])
+
+
+def test_one_token_does_not_take_every_listeners_place(kiosk, client):
+    """All asked for at once, before any is answered."""
+    where = urlsplit(kiosk.url)
+    head = f"GET /v1/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {kiosk.terminal}"
+    greedy = [socket.create_connection((where.hostname, where.port)) for _ in range(12)]
+    for one in greedy:
+        one.sendall(f"{head}\r\n\r\n".encode())
+    codes = [one.recv(12)[-3:] for one in greedy]
+    assert (codes.count(b"200"), codes.count(b"429")) == (8, 4)
+    with client.stream("GET", "/v1/events") as stream:
+        assert stream.status_code == 200
+    for one in greedy:
+        one.close()
+
+    def admitted() -> bool:
+        with client.stream("GET", "/v1/events", headers=as_terminal(kiosk)) as stream:
+            return stream.status_code == 200
+
+    wait_until(admitted)
 
 
 def test_a_preview_while_a_capture_runs(kiosk, client):
