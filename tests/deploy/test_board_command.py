@@ -1,9 +1,12 @@
 """`python -m deploy board` before it boots anything: its calls, and its disks and pictures."""
 
+import importlib
+import socket
 import struct
 import subprocess
-import sys
+import threading
 from pathlib import Path
+from types import ModuleType
 
 import cv2
 import numpy as np
@@ -64,13 +67,15 @@ def test_a_machine_is_an_a72_on_which_nothing_stays() -> None:
     assert (Machine().cpu, Machine().disk) == ("cortex-a72", None)
 
 
-def test_the_camera_reads_a_jpegs_size(tmp_path: Path) -> None:
+@pytest.fixture
+def usb_camera(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The guest's program."""
+    monkeypatch.syspath_prepend(GUEST)
+    return importlib.import_module("usb_camera")
+
+
+def test_the_camera_reads_a_jpegs_size(usb_camera: ModuleType, tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "eye.jpg"), np.zeros((48, 64, 3), np.uint8))
-    sys.path.insert(0, str(GUEST))
-    try:
-        import usb_camera  # type: ignore[import-not-found]
-    finally:
-        sys.path.remove(str(GUEST))
     film = usb_camera.load(tmp_path, 3, None)
     assert (film.width, film.height, film.yuyv) == (64, 48, False)
     camera = usb_camera.Camera(film)
@@ -81,6 +86,60 @@ def test_the_camera_reads_a_jpegs_size(tmp_path: Path) -> None:
     length = struct.unpack_from("<H", usb_camera.configuration(film), 2)[0]
     assert length == len(usb_camera.configuration(film))
     assert camera.control(bytes(8)) == bytes(2), "GET_STATUS"
+
+
+COMMIT = struct.pack("<BBHHH", 0x21, 1, 2 << 8, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("told", "answers"),
+    [
+        (("submit 1", "unlink 1 by 2"), ["unlinked 2: -104"]),
+        (("unlink 2 by 3", "submit 1", "submit 2"), ["unlinked 3: -104"]),
+        (("unlink 2 by 3", "submit 1", "unlink 1 by 4"), ["unlinked 4: -104"]),
+        (("commit 1", "submit 2", "unlink 1 by 3"), ["submitted 1: 0", "unlinked 3: 0"]),
+        (("unlink 1 by 2", "submit 1", "commit 3", "submit 4"),
+         ["unlinked 2: -104", "submitted 3: 0", "submitted 4: 0"]),
+    ],
+)  # fmt: skip
+def test_what_the_kernel_takes_back_is_not_served(
+    usb_camera: ModuleType, tmp_path: Path, told: tuple[str, ...], answers: list[str]
+) -> None:
+    """However early it does: one whose answer it does not expect costs it the camera."""
+    cv2.imwrite(str(tmp_path / "eye.jpg"), np.zeros((48, 64, 3), np.uint8))
+    ours, kernels = socket.socketpair()
+    kernels.settimeout(20)
+    cable = usb_camera.Cable(usb_camera.Camera(usb_camera.load(tmp_path, 3, None)), ours)
+    header = usb_camera.HEADER.pack
+    for word, number, *rest in map(str.split, told):
+        if word == "unlink":
+            unwanted = struct.pack(">I24x", int(number))
+            message = header(usb_camera.UNLINK, int(rest[1]), 0, 0, 0, unwanted)
+        else:
+            to_host, setup = (0, COMMIT) if word == "commit" else (1, bytes(8))
+            about = struct.pack(">II12x", 0, 512 * to_host) + setup
+            message = header(usb_camera.SUBMIT, int(number), 0, to_host, to_host, about)
+        kernels.sendall(message)
+
+    def serve() -> None:
+        with pytest.raises(SystemExit):
+            cable.serve()
+
+    serving = threading.Thread(target=serve, daemon=True)
+    serving.start()
+    names = {usb_camera.SUBMITTED: "submitted", usb_camera.UNLINKED: "unlinked"}
+    said = []
+    for _ in answers:
+        head = kernels.recv(usb_camera.HEADER.size, socket.MSG_WAITALL)
+        command, number, _, _, _, status, length = struct.unpack_from(">5IiI", head)
+        if command == usb_camera.SUBMITTED and length:
+            kernels.recv(length, socket.MSG_WAITALL)
+        said.append(f"{names[command]} {number}: {status}")
+    assert said == answers
+    kernels.shutdown(socket.SHUT_WR)
+    serving.join(20)
+    ours.close()
+    assert kernels.recv(1) == b"", "nothing else is said"
 
 
 def test_the_guests_programs_are_what_a_board_can_read() -> None:

@@ -179,15 +179,19 @@ class Camera:
 
 
 class Cable:
-    """The socket between camera and kernel."""
+    """The socket between camera and kernel.
 
-    def __init__(self, camera: Camera) -> None:
-        """Plugs it in."""
+    The kernel numbers what it submits in rising order. It may take a transfer back before it has
+    sent it: such a request is answered when the transfer has come. Answered at once, the transfer
+    would be served later, and the kernel lets go of a device that serves what it does not know.
+    """
+
+    def __init__(self, camera: Camera, to_kernel: socket.socket) -> None:
         self._camera = camera
+        self._socket = to_kernel
         self._waiting: deque[tuple[int, int]] = deque()  # sequence number, room in bytes
-        self._socket, kernels = socket.socketpair()
-        ATTACH.write_text(f"{PORT} {kernels.fileno()} {DEVICE_ID} {HIGH_SPEED}")
-        kernels.close()
+        self._newest = 0  # number of what came last
+        self._early: dict[int, int] = {}  # what is taken back before it came, by which request
 
     def serve(self) -> None:
         """Until the kernel lets go of it."""
@@ -206,6 +210,10 @@ class Cable:
         if command == SUBMIT:
             length, setup = struct.unpack_from(">I", rest, 4)[0], rest[20:28]
             sent = b"" if to_host else self._read(length)
+            self._newest = number
+            if number in self._early:
+                self._unlinked(self._early.pop(number), ECONNRESET)
+                return
             if endpoint:
                 self._waiting.append((number, length))
                 return
@@ -216,10 +224,16 @@ class Cable:
                 self._submitted(number, 0, answer, len(answer) if to_host else len(sent))
         elif command == UNLINK:
             (unwanted,) = struct.unpack_from(">I", rest)
+            if unwanted > self._newest:
+                self._early[unwanted] = number
+                return
             kept = deque(one for one in self._waiting if one[0] != unwanted)
             status = ECONNRESET if len(kept) < len(self._waiting) else 0
             self._waiting = kept
-            self._socket.sendall(struct.pack(">5Ii24x", UNLINKED, number, 0, 0, 0, status))
+            self._unlinked(number, status)
+
+    def _unlinked(self, number: int, status: int) -> None:
+        self._socket.sendall(struct.pack(">5Ii24x", UNLINKED, number, 0, 0, 0, status))
 
     def _submitted(self, number: int, status: int, data: bytes, length: int | None = None) -> None:
         length = len(data) if length is None else length
@@ -234,6 +248,14 @@ class Cable:
                 sys.exit("usb_camera: the kernel has let go of it")
             content += part
         return content
+
+
+def plug_in() -> socket.socket:
+    """The camera's end of the cable; the kernel has the other."""
+    cameras, kernels = socket.socketpair()
+    ATTACH.write_text(f"{PORT} {kernels.fileno()} {DEVICE_ID} {HIGH_SPEED}")
+    kernels.close()
+    return cameras
 
 
 def jpeg_size(content: bytes) -> tuple[int, int]:
@@ -260,4 +282,4 @@ if __name__ == "__main__":
     parser.add_argument("--fps", type=int, default=3)
     parser.add_argument("--yuyv", metavar="WIDTHxHEIGHT")
     options = parser.parse_args()
-    Cable(Camera(load(options.folder, options.fps, options.yuyv))).serve()
+    Cable(Camera(load(options.folder, options.fps, options.yuyv)), plug_in()).serve()
