@@ -97,7 +97,7 @@ COMMIT = struct.pack("<BBHHH", 0x21, 1, 2 << 8, 1, 0)
         (("submit 1", "unlink 1 by 2"), ["unlinked 2: -104"]),
         (("unlink 2 by 3", "submit 1", "submit 2"), ["unlinked 3: -104"]),
         (("unlink 2 by 3", "submit 1", "unlink 1 by 4"), ["unlinked 4: -104"]),
-        (("commit 1", "submit 2", "unlink 1 by 3"), ["submitted 1: 0", "unlinked 3: 0"]),
+        (("commit 1", "submit 2", "unlink 1 by 3"), ["submitted 1: 0", "unlinked 3: 0", "submitted 2: 0"]),
         (("unlink 1 by 2", "submit 1", "commit 3", "submit 4"),
          ["unlinked 2: -104", "submitted 3: 0", "submitted 4: 0"]),
     ],
