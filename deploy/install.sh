@@ -8,6 +8,8 @@
 # SHA256SUMS tells damage, not who made the bundle: a script cannot vouch for itself. Check the
 # signature before you run it; deploy/README.md says how.
 set -eu
+# The service's user has to read what root installs, whatever root's own umask is.
+umask 022
 # What is set for another Python would decide what runs here.
 unset PYTHONPATH PYTHONHOME
 
@@ -59,7 +61,10 @@ exec 9>"$LOCK"
 flock -n 9 || fail "another installation is at work: wait for it"
 
 remove() {
-  if systemd_runs; then systemctl disable --now "$SERVICE" "$KIOSK" 2>/dev/null || true; fi
+  # One by one: systemctl does nothing at all where one of several is not there.
+  for unit in "$SERVICE" "$KIOSK"; do
+    if systemd_runs; then systemctl disable --now "$unit" 2>/dev/null || true; fi
+  done
   rm -rf "$UNITS/$SERVICE" "$UNITS/$SERVICE.d" "$UNITS/$KIOSK" "$UNITS/$KIOSK.d" "$RULES/$RULE"
   for command in "$COMMANDS/edge-vessel" "$COMMANDS/edge-vessel-bench"; do
     if ours "$command"; then rm -f "$command"; fi

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.board.host import need
+from deploy.board.host import call, need
 from deploy.board.image import Image
 from edge_vessel.command_line import printable
 from edge_vessel.errors import DeviceError
@@ -92,9 +92,10 @@ def run(
 
 def copy_disk(image: Image, to: Path) -> Path:
     """A disk of one's own, that keeps what the board writes; its holes stay holes."""
-    done = subprocess.run(["cp", "--sparse=always", image.disk, to], check=False)
-    if done.returncode:
-        raise DeviceError(f"{to}: cannot be written: make room")
+    try:
+        call(["cp", "--sparse=always", image.disk, to])
+    except DeviceError as error:
+        raise DeviceError(f"{to}: {error}: make room, or set TMPDIR") from error
     return to
 
 
@@ -120,9 +121,9 @@ def _read(file: Path) -> str:
 def _arguments(
     image: Image, machine: Machine, control: Path, share: Path, source: Path | None
 ) -> list[str]:
-    drive = f"file={image.disk},snapshot=on"
+    drive = f"file={_escaped(image.disk)},snapshot=on"
     if machine.disk is not None:
-        drive = f"file={machine.disk}"
+        drive = f"file={_escaped(machine.disk)}"
     shares = {"control": control, "share": share, "source": source}
     boot = f"console=ttyAMA0 quiet loglevel=3 panic=-1 init={_INIT[machine.systemd]}"
     arguments = [
@@ -138,7 +139,12 @@ def _arguments(
     for tag, folder in shares.items():
         if folder is not None:
             readonly = ",readonly=on" if tag == "source" else ""
-            path = str(folder.resolve()).replace(",", ",,")
+            path = _escaped(folder.resolve())
             arguments.append("-virtfs")
             arguments.append(f"local,path={path},mount_tag={tag},security_model=none{readonly}")
     return arguments
+
+
+def _escaped(path: Path) -> str:
+    """As QEMU reads it among options that commas divide."""
+    return str(path).replace(",", ",,")

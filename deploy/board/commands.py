@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+import signal
 import sys
 import tempfile
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 from deploy.board import image as images
 from deploy.board import lifecycle
 from deploy.board.boot import CORTEX_A72, Machine, run
-from edge_vessel.command_line import Parser, path, whole_number
+from edge_vessel.command_line import Parser, output, path, whole_number
 from edge_vessel.errors import UsageError
 
 _CPUS = ("cortex-a53", CORTEX_A72, "cortex-a76")
@@ -26,6 +27,8 @@ def board(arguments: list[str]) -> int:
         DeviceError: the board could not be made or booted, or `test` has found a fault.
     """
     options = _parser().parse_args(arguments)
+    # QEMU and temporary folders must not be left behind: it ends as with Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     code: int = options.do(options)
     return code
 
@@ -101,6 +104,6 @@ def _add_test_flags(parse: argparse.ArgumentParser) -> None:
     parse.add_argument("--eye", type=path, metavar="FILE", help="a photograph of a fundus")
     parse.add_argument("--label", type=path, metavar="FILE", help="its vessels, above 0")
     parse.add_argument(
-        "-o", "--output", type=path, metavar="FILE", help="where the JSON report is written"
+        "-o", "--output", type=output, metavar="FILE", help="where the JSON report is written"
     )
     parse.add_argument("--json", action="store_true", help="the report on stdout, no table")

@@ -2,6 +2,7 @@
 architecture."""
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,8 +33,9 @@ class Debian:
             UsageError: this machine's apt knows no mirror of that Debian.
             DeviceError: a mirror does not answer.
         """
-        told = call(["apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME)"])
-        mirrors = sorted({line for line in told.splitlines() if line.split()[1].startswith(SUITE)})
+        told = call(["apt-get", "indextargets", "--format", "$(ORIGIN) $(REPO_URI) $(CODENAME)"])
+        # Others' repositories may have the suite's name, or none.
+        mirrors = sorted(set(re.findall(rf"^Debian (\S+ {SUITE}\S*)$", told, re.MULTILINE)))
         if not mirrors:
             raise UsageError(f"apt knows no mirror of Debian {SUITE}: name one in its sources")
         for inside in ("state/lists/partial", "cache/archives/partial"):

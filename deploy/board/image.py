@@ -3,14 +3,17 @@
 Nothing of arm64 is run meanwhile: packages are unpacked, modules cross-compiled.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import stat
 import subprocess
 import sys
 import tempfile
+import time
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -61,6 +64,8 @@ _MASKED = (
 )  # fmt: skip
 # Groups that udev's rules name, which its package would make when it is configured.
 _GROUPS = ("render", "kvm", "input", "sgx", "systemd-journal")
+_OURS = re.compile("[0-9a-f]{16}|making-.+")  # folders beside an image: the rest is not ours
+_KEPT_S = 30 * 86400
 _ROOM_MB = 2000  # for installations; the file has holes there
 
 
@@ -100,11 +105,16 @@ def prepare(folder: Path) -> Image:
         UsageError: not root, or programs are missing.
         DeviceError: no network, no room, or a program failed.
     """
-    image = Image(folder / _key())
+    image = Image(folder / key())
     if image.folder.exists():
+        with contextlib.suppress(OSError):  # it is another user's
+            os.utime(image.folder)
         return image
     if os.geteuid() != 0:
-        raise UsageError("an image is made as root: its files belong to many users")
+        raise UsageError(
+            f"{folder}: has no image of these sources, and one is made as root: sudo "
+            f"{sys.executable} -m deploy board image -o {folder}"
+        )
     need(_HOST)
     folder.mkdir(parents=True, exist_ok=True)
     # Who waits for the lock need not wait for what was needed to be removed.
@@ -118,10 +128,18 @@ def prepare(folder: Path) -> Image:
             made.mkdir()
             _make(Path(temporary), Image(made))
             made.rename(image.folder)
+            prune(folder)
     return image
 
 
-def _key() -> str:
+def prune(folder: Path) -> None:
+    """Removes images that nobody has used for a month, and what a killed making left."""
+    for one in folder.iterdir():
+        if _OURS.fullmatch(one.name) and time.time() - one.stat().st_mtime > _KEPT_S:
+            shutil.rmtree(one, ignore_errors=True)
+
+
+def key() -> str:
     """Of all that an image is made of, but for the state of Debian's mirror."""
     digest = hashlib.sha256("\n".join([*_requirements(), LOCK.read_text()]).encode())
     here = Path(__file__).parent

@@ -179,6 +179,8 @@ def _prepare(work: Path, share: Path, given: Given) -> None:
         raise UsageError(f"{given.bundle}: no such file")
     (share / "images").mkdir()
     image = read_image(given.eye or _EYE)
+    if given.label is not None and read_image(given.label).shape != image.shape:
+        raise UsageError(f"{given.label}: is not as large as {given.eye}: name that eye's label")
     even = image[:, : image.shape[1] // 2 * 2, ::-1]  # as YUV pictures are
     # A camera that sends one picture again and again is taken for one that hangs.
     for number, quality in enumerate((100, 98, 96)):

@@ -1,10 +1,14 @@
 """`python -m deploy board` before it boots anything: its calls, and its disks and pictures."""
 
 import importlib
+import os
+import signal
 import socket
 import struct
 import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 from types import ModuleType
 
@@ -12,9 +16,12 @@ import cv2
 import numpy as np
 import pytest
 from artifact_folders import python
+from needs import unavailable
 
-from deploy.board import host
+from deploy.board import host, lifecycle
+from deploy.board import image as images
 from deploy.board.boot import Machine, copy_disk
+from deploy.board.debian import Debian
 from deploy.board.image import Image
 from deploy.board.kernel import GUEST
 from edge_vessel.errors import DeviceError, UsageError
@@ -30,6 +37,7 @@ from edge_vessel.errors import DeviceError, UsageError
         (["board", "run", "--timeout", "0", "--", "true"], "'0': a whole number"),
         (["board", "run", "--share", "/nowhere", "--", "true"], "/nowhere: no such folder"),
         (["board", "test", "--eye", "eye.png"], "--eye and --label go together"),
+        (["board", "test", "--output", "/nowhere/report.json"], "report.json: no such folder"),
     ],
 )
 def test_a_wrong_call_is_one_line(arguments: list[str], fault: str) -> None:
@@ -61,6 +69,80 @@ def test_a_copied_disk_keeps_its_holes(tmp_path: Path) -> None:
     assert copy.stat().st_blocks * 512 < 2**20
     with pytest.raises(DeviceError, match="make room"):
         copy_disk(image, tmp_path / "no/such/folder")
+
+
+def _program(folder: Path, name: str, script: str) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+
+
+def test_mirrors_are_debians_of_the_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = (
+        "Debian http://mirror/debian/ bookworm", "Debian http://mirror/debian/ bookworm-updates",
+        "Debian http://mirror/debian/ bookworm", "Debian http://mirror/debian/ trixie",
+        "Debian Backports http://mirror/debian/ bookworm-backports",
+        "Other http://other/linux/ bookworm", "Flat http://flat/ ", " http://nameless/ ",
+    )  # fmt: skip
+    told = "\n".join(lines)
+    _program(tmp_path / "bin", "apt-get", f"[ $1 != indextargets ] || echo '{told}'")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    Debian(tmp_path / "apt")
+    sources = (tmp_path / "apt/sources.list").read_text().splitlines()
+    assert [line.partition("] ")[2] for line in sources] == [
+        "http://mirror/debian/ bookworm main", "http://mirror/debian/ bookworm-updates main",
+    ]  # fmt: skip
+    _program(tmp_path / "bin", "apt-get", "echo 'Debian http://mirror/debian/ trixie'")
+    with pytest.raises(UsageError, match="no mirror of Debian bookworm"):
+        Debian(tmp_path / "other")
+
+
+def test_an_image_that_is_used_stays(tmp_path: Path) -> None:
+    image, stale = tmp_path / images.key(), ("0" * 16, "making-killed", "not-ours")
+    for name in (image.name, "f" * 16, *stale):
+        (tmp_path / name / "inside").mkdir(parents=True)
+        if name != "f" * 16:
+            os.utime(tmp_path / name, (0, 0))
+    assert images.prepare(tmp_path) == Image(image)
+    images.prune(tmp_path)
+    assert {one.name for one in tmp_path.iterdir()} == {image.name, "f" * 16, "not-ours"}
+
+
+def test_who_is_told_to_end_ends_qemu_and_leaves_nothing(tmp_path: Path) -> None:
+    """A program in QEMU's place says its number, and sleeps."""
+    try:
+        host.need({"qemu-system-aarch64": "qemu-system-arm"})
+    except UsageError as error:
+        unavailable(str(error))
+    (tmp_path / "image" / images.key()).mkdir(parents=True)
+    (tmp_path / "temporary").mkdir()
+    _program(tmp_path / "bin", "qemu-system-aarch64", f"echo $$ >{tmp_path}/n; exec sleep 60")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "deploy", "board", "run", "--image", tmp_path / "image", "--", "x"],
+        env={
+            **os.environ,
+            "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+            "TMPDIR": str(tmp_path / "temporary"),
+        },
+    )
+    said = tmp_path / "n"
+    while not (said.exists() and said.read_text().endswith("\n")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    assert list((tmp_path / "temporary").iterdir())
+    process.terminate()
+    assert process.wait(20) == 128 + signal.SIGTERM
+    assert not Path("/proc", said.read_text().strip()).exists()
+    assert not list((tmp_path / "temporary").iterdir())
+
+
+def test_a_label_of_another_eye_is_told_before_anything_boots(tmp_path: Path) -> None:
+    (tmp_path / "bundle.tar").touch()
+    for name, side in (("eye.png", 64), ("label.png", 32)):
+        cv2.imwrite(str(tmp_path / name), np.zeros((side, side, 3), np.uint8))
+    given = lifecycle.Given(*(tmp_path / name for name in ("bundle.tar", "eye.png", "label.png")))
+    with pytest.raises(UsageError, match=r"label\.png: is not as large as .*eye\.png"):
+        lifecycle.test(Image(tmp_path), given, None, as_json=True)
 
 
 def test_a_machine_is_an_a72_on_which_nothing_stays() -> None:
@@ -97,7 +179,8 @@ COMMIT = struct.pack("<BBHHH", 0x21, 1, 2 << 8, 1, 0)
         (("submit 1", "unlink 1 by 2"), ["unlinked 2: -104"]),
         (("unlink 2 by 3", "submit 1", "submit 2"), ["unlinked 3: -104"]),
         (("unlink 2 by 3", "submit 1", "unlink 1 by 4"), ["unlinked 4: -104"]),
-        (("commit 1", "submit 2", "unlink 1 by 3"), ["submitted 1: 0", "unlinked 3: 0", "submitted 2: 0"]),
+        (("commit 1", "submit 2", "unlink 1 by 3"),
+         ["submitted 1: 0", "unlinked 3: 0", "submitted 2: 0"]),
         (("unlink 1 by 2", "submit 1", "commit 3", "submit 4"),
          ["unlinked 2: -104", "submitted 3: 0", "submitted 4: 0"]),
     ],

@@ -112,7 +112,12 @@ def _rewrite(folder: Path, name: str, old: str, new: str) -> None:
 
 SYSTEMCTL = """#!/bin/sh
 echo systemctl "$@"
-[ "$1" != is-enabled ] || [ -e /etc/enabled ]
+case $1 in
+  is-enabled) [ -e /etc/enabled ] ;;
+  disable) for unit; do
+    case $unit in *.service) [ -e "/etc/systemd/system/$unit" ] || exit 1 ;; esac
+  done ;;
+esac
 """
 
 
@@ -124,8 +129,9 @@ def test_a_kiosk_starts_after_it_has_a_key_and_a_token(made: Path, tmp_path: Pat
     (tmp_path / "systemctl").write_text(SYSTEMCTL)
     command = (
         f"mkdir -p /run/systemd/system && install {tmp_path}/systemctl /usr/local/bin/systemctl && "
-        f"cd /tmp && {folder}/install.sh --kiosk > /opt/said && cat /opt/said && "
+        f"cd /tmp && umask 077 && {folder}/install.sh --kiosk > /opt/said && cat /opt/said && "
         'grep "^  [/a-z]" /opt/said | sh -e && '
+        "stat -L -c %a:%n /opt/edge-vessel/current/bin /var/lib/edge-vessel/slots/a && "
         "stat -c %U:%a:%n /var/lib/edge-vessel/biometrics/tokens.json && "
         "stat -c %U:%a:%n /etc/edge-vessel/kiosk.key && "
         "touch /etc/enabled && echo AGAIN && "
@@ -134,13 +140,17 @@ def test_a_kiosk_starts_after_it_has_a_key_and_a_token(made: Path, tmp_path: Pat
         f"{folder}/install.sh --uninstall; ls /etc/systemd/system"
     )
     done = in_a_world(tmp_path, command)
+    assert "AGAIN\n" in done.stdout, done.stdout + done.stderr
     told, again = done.stdout.split("AGAIN\n")
     assert told.count("systemctl enable") == 2, "said, then done as was said" + told + done.stderr
     assert "systemctl --no-block" not in told
     assert "edge-vessel:600:/var/lib/edge-vessel/biometrics/tokens.json\n" in told
     assert "root:600:/etc/edge-vessel/kiosk.key\n" in told
+    for readable in ("/opt/edge-vessel/current/bin", "/var/lib/edge-vessel/slots/a"):
+        assert f"755:{readable}\n" in told, "root's umask keeps the service's user out"
     assert "systemctl --no-block restart edge-vessel-kiosk.service\n" in again
-    upgraded, removed = again.split("systemctl disable")
+    upgraded, _, removed = again.partition("systemctl disable --now edge-vessel.service\n")
+    assert removed.startswith("systemctl disable --now edge-vessel-kiosk.service\n"), removed
     assert "edge-vessel-kiosk.service\n" in upgraded
     assert "edge-vessel.service" not in upgraded
     assert "the bundle has no kiosk" in done.stderr

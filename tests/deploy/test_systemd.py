@@ -92,6 +92,14 @@ def test_the_kiosks_command_line_is_one_that_it_understands():
     assert settings("IPAddressAllow", KIOSK) == ["localhost"]
 
 
+@pytest.mark.parametrize("unit", [UNIT, KIOSK])
+def test_a_camera_that_is_plugged_in_after_the_start_may_be_opened(unit):
+    """By its number: a class of devices without a driver has no name, and would be left out."""
+    allowed_devices = settings("DeviceAllow", unit)
+    assert "char-81 rw" in allowed_devices
+    assert not [one for one in allowed_devices if "video4linux" in one]
+
+
 def test_the_self_test_has_the_memory_of_the_service():
     assert settings("MemoryMax") == [f"{SelfTestLimits().memory_mb // 1024}G"]
 
