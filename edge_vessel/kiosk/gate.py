@@ -66,13 +66,15 @@ class Gate:
 def _bounded(receive: Receive) -> Receive:
     """The same messages, up to the end of the body under both limits; HTTPException over them."""
     taken, whole = 0, False
+    until_s = asyncio.get_running_loop().time() + _BODY_TIMEOUT_S
 
     async def receive_bounded() -> Message:
         nonlocal taken, whole
         if whole:
             return await receive()  # waits for the client to leave
         try:
-            message = await asyncio.wait_for(receive(), _BODY_TIMEOUT_S)
+            async with asyncio.timeout_at(until_s):
+                message = await receive()
         except TimeoutError as error:
             raise HTTPException(408, "the body did not come in time") from error
         taken += len(message.get("body", b""))

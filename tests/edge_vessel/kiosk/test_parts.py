@@ -242,7 +242,8 @@ def test_addresses(text, allowed, url):
         assert tcp(text, allowed).url == url
 
 
-def test_a_body_that_does_not_come(monkeypatch):
+@pytest.mark.parametrize(("parts", "apart_s"), [(2, 10), (200, 0.02)])
+def test_a_body_that_does_not_come_whole(parts, apart_s, monkeypatch):
     monkeypatch.setattr("edge_vessel.kiosk.gate._BODY_TIMEOUT_S", 0.05)
 
     async def app(scope, receive, send):
@@ -255,8 +256,9 @@ def test_a_body_that_does_not_come(monkeypatch):
             await send({"type": "http.response.body"})
 
     async def slow():
-        yield b"{"
-        await asyncio.sleep(10)
+        for _ in range(parts):
+            yield b"{"
+            await asyncio.sleep(apart_s)
 
     async def run() -> int:
         through = httpx.ASGITransport(Gate(app, ()))
