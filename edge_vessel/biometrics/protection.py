@@ -80,7 +80,8 @@ def parse(content: bytes) -> ProtectedTemplate:
         raise _damaged(f"starts with {magic!r}, not {_MAGIC!r}")
     if version != VERSION:
         raise ArtifactError(
-            f"protected template: version {version} of the format; this reads {VERSION}"
+            f"protected template: version {version} of the format; this reads {VERSION}: update "
+            "edge_vessel"
         )
     if zlib.crc32(content[: -_CRC.size]) != _CRC.unpack(content[-_CRC.size :])[0]:
         raise _damaged("its checksum is wrong")

@@ -9,6 +9,7 @@ from sqlite3 import Connection
 from typing import Literal
 
 from edge_vessel.biometrics.audit import Audit
+from edge_vessel.biometrics.database_faults import damaged
 from edge_vessel.biometrics.keys import StoreKey
 from edge_vessel.biometrics.protection_key import RENEWAL_BYTES, ProtectionKey
 from edge_vessel.biometrics.receipt import Receipt
@@ -19,7 +20,11 @@ Kind = Literal["clear", "protected"]
 
 
 def kind_of(store: Store) -> Kind:
-    """Of all templates in the store, those to come too."""
+    """Of all templates in the store, those to come too.
+
+    Raises:
+        DeviceError: the number is damaged, as for all below.
+    """
     return "clear" if _renewal(store) is None else "protected"
 
 
@@ -82,6 +87,9 @@ def renew(store: Store) -> tuple[Receipt, ...]:
 def _renewal(store: Store) -> bytes | None:
     with store.transaction("DEFERRED") as connection:
         renewal: bytes | None = connection.execute("SELECT renewal FROM store").fetchone()[0]
+    if renewal is not None and len(renewal) != RENEWAL_BYTES:
+        finding = f"its renewal number has {len(renewal)} bytes, not {RENEWAL_BYTES}"
+        raise damaged(store.database.path, finding)
     return renewal
 
 

@@ -114,7 +114,9 @@ def parse(content: bytes) -> Template:
     if magic != _MAGIC:
         raise _damaged(f"starts with {magic!r}, not {_MAGIC!r}")
     if version != VERSION:
-        raise ArtifactError(f"template: version {version} of the format; this reads {VERSION}")
+        raise ArtifactError(
+            f"template: version {version} of the format; this reads {VERSION}: update edge_vessel"
+        )
     body, (checksum,) = content[: -_CRC.size], _CRC.unpack(content[-_CRC.size :])
     if zlib.crc32(body) != checksum:
         raise _damaged("its checksum is wrong")

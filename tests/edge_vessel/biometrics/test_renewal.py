@@ -16,7 +16,7 @@ from edge_vessel.biometrics.protected_matcher import compare
 from edge_vessel.biometrics.protection import parse, protect
 from edge_vessel.biometrics.receipt import parse as parse_receipt
 from edge_vessel.biometrics.store import Store
-from edge_vessel.errors import UsageError
+from edge_vessel.errors import DeviceError, UsageError
 
 
 @pytest.fixture
@@ -102,6 +102,14 @@ def test_a_renewal_that_is_cut_short_is_whole_or_none(tmp_path, store, step):
         audit.append("started", "ok")
         head, content = audit.snapshot()
         assert verify(content, head, audit.key).faults == ()
+
+
+def test_a_damaged_number_is_told_with_its_file(store):
+    with contextlib.closing(sqlite3.connect(store.database.path)) as connection, connection:
+        connection.execute("UPDATE store SET renewal = x'00'")
+    for call in (renewal.kind_of, renewal.key_of, renewal.renew):
+        with pytest.raises(DeviceError, match=r"\.db: is damaged .*has 1 bytes, not 16.*backup"):
+            call(store)
 
 
 def test_two_stores_have_two_keys_with_one_number(tmp_path):
