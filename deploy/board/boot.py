@@ -127,6 +127,8 @@ def _arguments(
     shares = {"control": control, "share": share, "source": source}
     boot = f"console=ttyAMA0 quiet loglevel=3 panic=-1 init={_INIT[machine.systemd]}"
     arguments = [
+        # Whatever ends this process ends QEMU.
+        "setpriv", "--pdeathsig", "KILL",
         _QEMU, "-M", "virt,gic-version=2", "-cpu", machine.cpu, "-smp", str(machine.cores),
         "-m", str(machine.memory_mb), "-accel", "tcg,thread=multi",
         "-kernel", str(image.kernel), "-initrd", str(image.initramfs),

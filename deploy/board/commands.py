@@ -27,7 +27,7 @@ def board(arguments: list[str]) -> int:
         DeviceError: the board could not be made or booted, or `test` has found a fault.
     """
     options = _parser().parse_args(arguments)
-    # QEMU and temporary folders must not be left behind: it ends as with Ctrl-C.
+    # As with Ctrl-C: no temporary folder is left behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     code: int = options.do(options)
     return code

@@ -108,7 +108,14 @@ def test_an_image_that_is_used_stays(tmp_path: Path) -> None:
     assert {one.name for one in tmp_path.iterdir()} == {image.name, "f" * 16, "not-ours"}
 
 
-def test_who_is_told_to_end_ends_qemu_and_leaves_nothing(tmp_path: Path) -> None:
+def _ended(number: str) -> bool:
+    """A process that is gone, or that nobody has waited for yet."""
+    status = Path("/proc", number, "stat")
+    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+@pytest.mark.parametrize(("by", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_who_is_ended_ends_qemu(by: signal.Signals, code: int, tmp_path: Path) -> None:
     """A program in QEMU's place says its number, and sleeps."""
     try:
         host.need({"qemu-system-aarch64": "qemu-system-arm"})
@@ -130,10 +137,14 @@ def test_who_is_told_to_end_ends_qemu_and_leaves_nothing(tmp_path: Path) -> None
         assert process.poll() is None
         time.sleep(0.05)
     assert list((tmp_path / "temporary").iterdir())
-    process.terminate()
-    assert process.wait(20) == 128 + signal.SIGTERM
-    assert not Path("/proc", said.read_text().strip()).exists()
-    assert not list((tmp_path / "temporary").iterdir())
+    process.send_signal(by)
+    assert process.wait(20) == code
+    end_s = time.monotonic() + 20
+    while not _ended(said.read_text().strip()):
+        assert time.monotonic() < end_s
+        time.sleep(0.05)
+    if by == signal.SIGTERM:
+        assert not list((tmp_path / "temporary").iterdir())
 
 
 def test_a_label_of_another_eye_is_told_before_anything_boots(tmp_path: Path) -> None:
