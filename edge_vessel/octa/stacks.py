@@ -55,7 +55,10 @@ class ScanFolder:
 
     def __init__(self, folder: Path) -> None:
         self.where = str(folder)
-        found = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES]
+        try:
+            found = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES]
+        except OSError as error:
+            raise UsageError(f"{folder}: cannot be listed: {error.strerror}") from error
         # Hidden files are what a Mac leaves beside each file that it copies.
         self._paths = sorted((one for one in found if one.name[0] != "."), key=_by_number)
         if not self._paths:
