@@ -77,6 +77,8 @@ def read_header(path: Path, dimensions: int) -> NpyHeader:
         stamp = _stamp(path.stat())
         with np.errstate(over="raise"):
             mapped = np.lib.format.open_memmap(path, mode="r")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from error
     except Exception as error:  # of a hostile header numpy raises whatever its parsers do
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UsageError(f"{path}: damaged or no .npy ({reason}); save it again") from error

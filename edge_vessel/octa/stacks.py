@@ -112,9 +112,13 @@ def count_pages(path: Path) -> int:
     if not path.is_file():  # a pipe would hold us up for ever
         raise UsageError(f"{path}: is not a regular file")
     lines: list[str] = []
+    try:
+        path.open("rb").close()
+    except OSError as error:  # OpenCV would call it damaged
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
     with library_lines(lines):
         pages = int(cv2.imcount(str(path)))
-    damage = first_damage(lines, b"")
+    damage, _, _ = first_damage(lines, b"").partition(": OpenCV(")
     if damage or pages < 1:
         raise UsageError(f"{path}: damaged TIFF ({damage or 'no pages'}); copy it again")
     return pages

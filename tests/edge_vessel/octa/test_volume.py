@@ -3,6 +3,7 @@
 import os
 import shutil
 import struct
+import tempfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from nobody import as_nobody
 from octa_folders import voxels
 
 from edge_vessel.errors import UsageError
@@ -302,6 +304,36 @@ def test_a_file_that_shrinks_or_changes_while_it_is_read_is_one_line(order, tmp_
     path.unlink()
     with pytest.raises(UsageError, match=r"eye\.npy: cannot be read: No such file"):
         volume.band(4, 8, DEPTH)
+
+
+CLOSED: dict[str, Callable[[Path], str]] = {
+    "npy": npy,
+    "TIFF": tiff,
+    "two npy": lambda f: two_npy(f / "eye"),
+    "folder of B-scans": lambda f: f"{scans(f / 'eye')}/OCT,{f}/eye/OCTA",
+}
+
+
+@pytest.fixture
+def open_folder():
+    """Others may enter it, other than a folder below pytest's."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.mark.parametrize("form", CLOSED)
+def test_what_may_not_be_read_is_one_line(form, open_folder):
+    uri = CLOSED[form](open_folder)
+    closed = Path(uri.split(",")[0])
+    closed.chmod(0)
+    try:
+        with as_nobody(), pytest.raises(UsageError, match="Permission denied") as raised:
+            open_volume(uri, NAMES, DEPTH)
+    finally:
+        closed.chmod(0o755)
+    assert f"{closed}" in str(raised.value)
+    assert "damaged" not in str(raised.value)
 
 
 def test_a_folder_without_a_name_of_its_own(tmp_path, monkeypatch):
