@@ -156,6 +156,28 @@ def test_half_rendered_eyes_are_one_line(tmp_path, eyes):
         read_eyes(half)
 
 
+def test_eyes_of_another_number_are_one_line(tmp_path, eyes):
+    torn = tmp_path / "torn"
+    shutil.copytree(eyes, torn)
+    np.save(torn / "labels.npy", np.load(torn / "labels.npy")[1:])
+    with pytest.raises(UsageError, match=r"of its 4 eyes it has \[4, 4, 3\]"):
+        read_eyes(torn)
+
+
+def test_a_full_disk_ends_a_rendering_in_one_line(tmp_path):
+    """Its blocks are reserved before a voxel is rendered; a limit stands for the disk."""
+    code = (
+        "import resource, signal, sys; from pathlib import Path; "
+        "from train.data.octa_synth import RenderRecord, render_all; "
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20)); "
+        f"next(render_all([Path('a')], Path({str(tmp_path)!r}), RenderRecord(['a'], 0, 32, 5)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "DeviceError: " in done.stderr
+    assert "cannot be written: File too large" in done.stderr
+
+
 @pytest.mark.parametrize("content", ["", "{}", '{"rows": []}'])
 def test_what_is_no_evaluation_is_one_line(tmp_path, content):
     path = tmp_path / "e.json"
