@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from compile.size import square
 from edge_vessel.errors import UsageError
@@ -77,33 +76,42 @@ def evaluated_of(options: argparse.Namespace, classes: int) -> Evaluated:
             )
         return Evaluated(OctaOutput(names, options.threshold, "given by hand"), "not stated", ())
     reports = [_read_report(path, options.checkpoint) for path in options.evaluation]
-    rows = [row for row in reports[0]["rows"] if row["rule"] == _A_PRIORI]
-    if not rows:
-        raise UsageError(f"{options.evaluation[0]}: has no threshold from the training set")
-    metrics = tuple(
-        Metric(
-            "torch",
-            f"{report['data']}, test",
-            f"dice {row['averaging']}",
-            round(row["scores"]["dice"], 4),
-        )
-        for report in reports
-        for row in report["rows"]
-        if row["rule"] == _A_PRIORI
-    )
-    output = OctaOutput(names, float(rows[0]["threshold"]), _A_PRIORI)
-    return Evaluated(output, f"{reports[0]['data']}, training", metrics)
+    first = reports[0]
+    for other, path in zip(reports, options.evaluation, strict=True):
+        if other.threshold != first.threshold:
+            raise UsageError(
+                f"{path}: its threshold is {other.threshold}, that of {options.evaluation[0]} is "
+                f"{first.threshold}: an artifact has one"
+            )
+    metrics = tuple(metric for report in reports for metric in report.metrics)
+    output = OctaOutput(names, first.threshold, _A_PRIORI)
+    return Evaluated(output, f"{first.data}, training", metrics)
 
 
-def _read_report(path: Path, checkpoint: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Report:
+    """What it says at the threshold from the training set."""
+
+    data: str
+    threshold: float
+    metrics: tuple[Metric, ...]
+
+
+def _read_report(path: Path, checkpoint: Path) -> _Report:
     try:
-        report: dict[str, Any] = json.loads(path.read_text())
-        report["rows"], report["data"]
+        report = json.loads(path.read_text())
+        data, of = str(report["data"]), report["checkpoint_sha256"]
+        rows = [row for row in report["rows"] if row["rule"] == _A_PRIORI]
+        thresholds = [float(row["threshold"]) for row in rows]
+        scores = [(row["averaging"], round(float(row["scores"]["dice"]), 4)) for row in rows]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path}: not a report of `train octa evaluate`: {error}") from error
-    if report.get("checkpoint_sha256") != hashlib.sha256(checkpoint.read_bytes()).hexdigest():
+    if of != hashlib.sha256(checkpoint.read_bytes()).hexdigest():
         raise UsageError(f"{path}: is about another checkpoint than {checkpoint}: evaluate it")
-    return report
+    if not thresholds:
+        raise UsageError(f"{path}: has no threshold from the training set")
+    metrics = [Metric("torch", f"{data}, test", f"dice {name}", dice) for name, dice in scores]
+    return _Report(data, thresholds[0], tuple(metrics))
 
 
 def split_sha256(eyes: Sequence[str] | None) -> str | None:

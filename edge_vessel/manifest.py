@@ -1,6 +1,7 @@
 """What an artifact says about itself: the manifest, its strict parser and its canonical bytes."""
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,8 @@ FUNDUS_SCHEMA, OCTA_SCHEMA = 1, 2
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
 MAX_FILE_BYTES = 256 * 1024 * 1024
+# Twice a whole volume of OCTA-500, 2 x 640 x 400 x 400; what unpacks golden.npz trusts it.
+MAX_PATCH_VOXELS = 1 << 29
 
 PLAIN_NAME = r"(?!\.)[A-Za-z0-9._-]{1,100}"
 
@@ -240,5 +243,10 @@ def _check_octa(manifest: OctaManifest) -> None:
     classes = manifest.output.classes
     if classes[:1] != (VESSEL,) or len(set(classes)) != len(classes):
         raise StrictJsonError(f"output.classes: {classes} do not begin with {VESSEL}, each once")
+    voxels = math.prod(manifest.input.shape) * len(classes)
+    if voxels > MAX_PATCH_VOXELS:
+        raise StrictJsonError(
+            f"input: {voxels} voxels of a patch times classes; at most {MAX_PATCH_VOXELS} are taken"
+        )
     if manifest.engine.name != "onnx":
         raise StrictJsonError(f"engine.name: {manifest.engine.name!r} runs no volumes; onnx does")

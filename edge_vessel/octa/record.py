@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from rich.console import Console
 
+from edge_vessel.command_line import printable
 from edge_vessel.meters.window import Energy
 from edge_vessel.octa.biomarkers import area_mm2, faz_area_px, vessel_density_percent
 from edge_vessel.octa.segmenter import OctaSegmentation, OctaSegmenter
@@ -112,4 +113,4 @@ def print_record(record: VolumeRecord, console: Console) -> None:
     if record.output is not None:
         lines.append(f"pictures: {record.output}")
     for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(printable(line), markup=False, highlight=False, soft_wrap=True)

@@ -93,10 +93,11 @@ def _check(options: argparse.Namespace) -> None:
 
 def _check_places(options: argparse.Namespace, volume: Volume) -> None:
     """Results among B-scans would be B-scans of the next run."""
-    taken = {Path(where).resolve() for where in (volume.uri, *(s.where for s in volume.stacks))}
+    stacks = {Path(stack.where).resolve() for stack in volume.stacks}
     for flag in ("output", "jsonl"):
         value = getattr(options, flag)
-        if value is not None and Path(value).resolve() in taken:
+        place = Path(value or "-").resolve()
+        if place == Path(volume.uri).resolve() or stacks & {place, *place.parents}:
             raise UsageError(f"--{flag} {value}: holds the volume: name another place")
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edge_vessel import engines
 from edge_vessel.artifact import Artifact
-from edge_vessel.errors import UsageError
+from edge_vessel.errors import ArtifactError, UsageError
 from edge_vessel.octa.description import FAZ
 from edge_vessel.octa.engine import VolumeEngine
 from edge_vessel.octa.sliding import slide
@@ -77,9 +77,15 @@ class OctaSegmenter:
         Raises:
             UsageError: the volume's voxels are damaged.
             DeviceError: the engine failed.
+            ArtifactError: the network gives what is no number.
         """
         started = time.perf_counter()
         plane = slide(volume, self._input, self.engine.run, len(self._classes), progress)
+        if not np.isfinite(plane.logits).all():
+            raise ArtifactError(
+                f"{self.artifact.folder}: its network gives values that are not finite; train or "
+                "export it again"
+            )
         probabilities = 0.5 + 0.5 * np.tanh(0.5 * plane.logits)  # the sigmoid, without overflow
         faz = None
         if FAZ in self._classes:

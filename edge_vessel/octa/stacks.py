@@ -1,5 +1,6 @@
 """The voxels of one channel from files, a few B-scans at a time."""
 
+import itertools
 import re
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +18,7 @@ TIFF_SUFFIXES = (".tif", ".tiff")
 _MAX_SCAN_BYTES = 1 << 26
 _MAX_SCANS = 8192
 _MAX_SCAN_VOXELS = 1 << 21
+_TYPES = (np.uint8, np.uint16, np.float16, np.float32, np.float64)
 
 
 class Stack(Protocol):
@@ -36,7 +38,7 @@ class Stack(Protocol):
 
 
 class ArrayStack:
-    """(depth, height, width) of a `.npy` that stays on the disk."""
+    """(depth, height, width) in memory."""
 
     def __init__(self, array: NDArray[np.generic], where: str) -> None:
         self._array = array
@@ -53,11 +55,15 @@ class ScanFolder:
 
     def __init__(self, folder: Path) -> None:
         self.where = str(folder)
-        self._paths = sorted(
-            (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES), key=_by_number
-        )
+        try:
+            found = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES]
+        except OSError as error:
+            raise UsageError(f"{folder}: cannot be listed: {error.strerror}") from error
+        # Hidden files are what a Mac leaves beside each file that it copies.
+        self._paths = sorted((one for one in found if one.name[0] != "."), key=_by_number)
         if not self._paths:
             raise UsageError(f"{folder}: holds no B-scans ({', '.join(SUFFIXES)})")
+        _check_numbers(self._paths)
         self.height = len(self._paths)
         self.depth, self.width = _read_scan(self._paths[0]).shape
 
@@ -83,10 +89,13 @@ class TiffStack:
 
     def _pages(self, start: int, count: int) -> list[NDArray[np.generic]]:
         lines: list[str] = []
-        with library_lines(lines):
-            done, pages = cv2.imreadmulti(
-                self.where, start=self._first + start, count=count, flags=cv2.IMREAD_UNCHANGED
-            )
+        try:
+            with library_lines(lines):
+                done, pages = cv2.imreadmulti(
+                    self.where, start=self._first + start, count=count, flags=cv2.IMREAD_UNCHANGED
+                )
+        except cv2.error as error:
+            raise UsageError(f"{self.where}: OpenCV cannot decode it: {error.err}") from error
         damage = first_damage(lines, b"")
         if damage or not done or len(pages) != count:
             raise UsageError(f"{self.where}: damaged TIFF ({damage or 'pages are missing'})")
@@ -98,15 +107,27 @@ def count_pages(path: Path) -> int:
     """Of a TIFF.
 
     Raises:
-        UsageError: it is damaged.
+        UsageError: it is damaged, or no regular file.
     """
+    if not path.is_file():  # a pipe would hold us up for ever
+        raise UsageError(f"{path}: is not a regular file")
     lines: list[str] = []
+    try:
+        path.open("rb").close()
+    except OSError as error:  # OpenCV would call it damaged
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
     with library_lines(lines):
         pages = int(cv2.imcount(str(path)))
-    damage = first_damage(lines, b"")
+    damage, _, _ = first_damage(lines, b"").partition(": OpenCV(")
     if damage or pages < 1:
         raise UsageError(f"{path}: damaged TIFF ({damage or 'no pages'}); copy it again")
     return pages
+
+
+def check_type(dtype: np.dtype[np.generic], where: str) -> None:
+    """Raises UsageError where voxels of this type are not taken."""
+    if dtype.newbyteorder("=") not in _TYPES:
+        raise UsageError(f"{where}: {dtype} voxels; save it as uint8, uint16 or float32")
 
 
 def check_size(stack: Stack) -> None:
@@ -121,10 +142,13 @@ def check_size(stack: Stack) -> None:
 def _read_scan(path: Path) -> NDArray[np.generic]:
     content = read_regular(path, _MAX_SCAN_BYTES, UsageError, follow_symlinks=True)
     lines: list[str] = []
-    with library_lines(lines):
-        scan = None
-        if content and not is_truncated(content):
-            scan = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    scan = None
+    try:
+        with library_lines(lines):
+            if content and not is_truncated(content):
+                scan = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:
+        raise UsageError(f"{path}: OpenCV cannot decode it: {error.err}") from error
     damage = first_damage(lines, content)
     if scan is None or damage:
         raise UsageError(f"{path}: damaged B-scan ({damage or 'no whole image'}); copy it again")
@@ -155,4 +179,21 @@ def _stacked(
 
 def _by_number(path: Path) -> tuple[list[int], str]:
     """2.bmp before 10.bmp."""
-    return [int(digits) for digits in re.findall(r"[0-9]{1,9}", path.stem)], path.name
+    return _numbers(path), path.name
+
+
+def _numbers(path: Path) -> list[int]:
+    return [int(digits) for digits in re.findall(r"[0-9]{1,9}", path.stem)]
+
+
+def _check_numbers(paths: list[Path]) -> None:
+    """A lost B-scan, a copy of one, or a picture of something else would make another eye."""
+    for before, after in itertools.pairwise(paths):
+        step = [
+            b - a for a, b in itertools.zip_longest(_numbers(before), _numbers(after), fillvalue=-1)
+        ]
+        if sorted(step) != [0] * (len(step) - 1) + [1]:
+            raise UsageError(
+                f"{after}: follows {before.name}: a B-scan is missing, stands twice, or is none; "
+                "number them without gaps"
+            )

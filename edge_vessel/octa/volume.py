@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_vessel.errors import UsageError
+from edge_vessel.octa.npy import NpyHeader, NpyStack, read_header
 from edge_vessel.octa.stacks import (
     TIFF_SUFFIXES,
-    ArrayStack,
     ScanFolder,
     Stack,
     TiffStack,
     check_size,
+    check_type,
     count_pages,
 )
 
@@ -55,6 +56,7 @@ class Volume:
         band = np.empty((len(self.stacks), depth, stop - start, width), np.float32)
         for index, stack in enumerate(self.stacks):
             scans = stack.scans(start, stop)
+            check_type(scans.dtype, stack.where)
             blocks = scans.reshape(depth, -1, *scans.shape[1:])
             means = blocks.mean(axis=1, dtype=np.float32)
             np.multiply(means, _to_bytes(scans, means, stack.where), out=band[index])
@@ -90,14 +92,11 @@ def open_volume(uri: str, channels: Sequence[str], depth: int) -> Volume:
         UsageError: there is no such volume, it is damaged or too large, lacks a channel, or has
             another depth.
     """
-    paths = _paths(uri, channels)
-    if len(paths) == len(channels):
-        stacks = [_stack(path) for path in paths]
-    else:
-        found = dict(zip(NAMES, _both(paths[0]), strict=True))
-        stacks = [found[name] for name in channels]
-    shown = Path(uri) if len(paths) == 1 or Path(uri).exists() else paths[-1]
-    volume = Volume(uri, shown.name if shown.is_dir() else shown.stem, tuple(stacks))
+    try:
+        volume = _open(uri, channels)
+    except OSError as error:  # a folder of others, a name that is too long
+        raise UsageError(f"{error.filename}: cannot be read: {error.strerror}") from error
+    stacks = volume.stacks
     for stack in stacks:
         check_size(stack)
         if (stack.depth, stack.height, stack.width) != volume.shape:
@@ -112,6 +111,19 @@ def open_volume(uri: str, channels: Sequence[str], depth: int) -> Volume:
             f"{depth}: crop or resample it"
         )
     return volume
+
+
+def _open(uri: str, channels: Sequence[str]) -> Volume:
+    paths = _paths(uri, channels)
+    if len(paths) == len(channels):
+        stacks = [_stack(path) for path in paths]
+    else:
+        found = dict(zip(NAMES, _both(paths[0]), strict=True))
+        stacks = [found[name] for name in channels]
+    shown = Path(uri) if len(paths) == 1 or Path(uri).exists() else paths[-1]
+    # "." and ".." have no name of their own.
+    name = shown.resolve().name if shown.is_dir() else shown.stem
+    return Volume(uri, name, tuple(stacks))
 
 
 def _paths(uri: str, channels: Sequence[str]) -> list[Path]:
@@ -155,7 +167,7 @@ def _stack(path: Path) -> Stack:
         return ScanFolder(path)
     if path.suffix.lower() in TIFF_SUFFIXES:
         return TiffStack(path, 0, count_pages(path))
-    return ArrayStack(_map(path, 3), str(path))
+    return NpyStack(_npy(path, 3))
 
 
 def _both(path: Path) -> tuple[Stack, Stack]:
@@ -167,29 +179,20 @@ def _both(path: Path) -> tuple[Stack, Stack]:
                 f"{path}: {pages} pages; a volume has the B-scans of OCT, then as many of OCTA"
             )
         return TiffStack(path, 0, pages // 2), TiffStack(path, pages // 2, pages // 2)
-    array = _map(path, 4)
-    if len(array) != len(NAMES):
+    header = _npy(path, 4)
+    if header.shape[0] != len(NAMES):
         raise UsageError(
-            f"{path}: {len(array)} channels; save OCT and OCTA as (2, depth, height, width)"
+            f"{path}: {header.shape[0]} channels; save OCT and OCTA as (2, depth, height, width)"
         )
-    return ArrayStack(array[0], str(path)), ArrayStack(array[1], str(path))
+    return NpyStack(header, 0), NpyStack(header, 1)
 
 
-def _map(path: Path, dimensions: int) -> NDArray[np.generic]:
-    """A `.npy`, mapped and not loaded."""
+def _npy(path: Path, dimensions: int) -> NpyHeader:
     if path.suffix.lower() != ".npy":
         raise UsageError(f"{path}: is no volume; give {FORMS}")
-    if not path.is_file():
-        raise UsageError(f"{path}: is not a regular file")
-    try:
-        array: NDArray[np.generic] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError, SyntaxError, TypeError, OverflowError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UsageError(f"{path}: damaged or no .npy ({reason}); save it again") from error
-    wanted = ("channels, " if dimensions == 4 else "") + "depth, height, width"
-    if array.ndim != dimensions or 0 in array.shape:
-        raise UsageError(f"{path}: is {array.shape}, not ({wanted})")
-    return array
+    header = read_header(path, dimensions)
+    check_type(header.dtype, str(path))
+    return header
 
 
 def _to_bytes(scans: NDArray[np.generic], means: NDArray[np.float32], where: str) -> np.float32:
@@ -198,8 +201,6 @@ def _to_bytes(scans: NDArray[np.generic], means: NDArray[np.float32], where: str
         return np.float32(1)
     if scans.dtype == np.uint16:
         return np.float32(1 / 257)
-    if scans.dtype not in (np.float16, np.float32, np.float64):
-        raise UsageError(f"{where}: {scans.dtype} voxels; save it as uint8, uint16 or float32")
     if not np.isfinite(means).all():
         raise UsageError(f"{where}: holds voxels that are not finite; save it without NaN")
     if scans.min() < 0 or scans.max() > 1:

@@ -52,6 +52,10 @@ def folder(tmp_path_factory):
     digest = hashlib.sha256((folder / "last.ckpt").read_bytes()).hexdigest()
     report = {"data": "synthetic volumes", "rows": [row], "checkpoint_sha256": digest}
     (folder / "report.json").write_text(json.dumps(report))
+    later = report | {"rows": [row | {"threshold": 0.5}]}
+    (folder / "later.json").write_text(json.dumps(later))
+    (folder / "rowless.json").write_text(json.dumps(report | {"rows": []}))
+    (folder / "torn.json").write_text(json.dumps(report | {"rows": [{"rule": row["rule"]}]}))
     (folder / "other.json").write_text(json.dumps(report | {"checkpoint_sha256": "0" * 64}))
     volume = np.random.default_rng(0).integers(0, 256, (2, 8, 44, 50), np.uint8)
     np.save(folder / "eye.npy", volume)
@@ -137,6 +141,13 @@ REFUSED = [
     Refused("threshold", ("--threshold", "2"), "or a --threshold between 0 and 1"),
     Refused("another's report", ("--evaluation", "other.json"), "is about another checkpoint"),
     Refused("no report", ("--evaluation", "last.ckpt"), "not a report of `train octa evaluate`"),
+    Refused("a torn row", ("--evaluation", "torn.json"), "octa evaluate`: 'threshold'"),
+    Refused("no row", ("--evaluation", "rowless.json"), "has no threshold from the training set"),
+    Refused(
+        "two thresholds",
+        ("--evaluation", "report.json", "--evaluation", "later.json"),
+        "its threshold is 0.5, that of",
+    ),
     Refused("size", ("--threshold", "0.5", "--size", "31"), "size 31x31: must be a multiple of 2"),
     Refused("small", ("--threshold", "0.5", "--golden", "small.npy"), "smaller than a patch"),
 ]

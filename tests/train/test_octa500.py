@@ -1,5 +1,6 @@
 """OCTA-500 on a small tree of the same layout."""
 
+import shutil
 import subprocess
 import sys
 
@@ -63,14 +64,6 @@ def test_labels_are_turned_onto_the_volume(tmp_path, symmetry):
     assert octa500.read_projections(record).shape == (3, SIDE, SIDE)
 
 
-def test_scans_lie_in_the_order_of_their_numbers(tmp_path):
-    for number in range(1, 12):
-        _write(tmp_path / f"{number}.bmp", np.full((4, 5), number, np.uint8))
-    scans = octa500.read_scans(tmp_path)
-    assert scans.shape == (4, 11, 5)
-    assert scans[0, :, 0].tolist() == list(range(1, 12))
-
-
 def test_labels_of_other_eyes_fit_in_no_symmetry(tmp_path):
     _tree(tmp_path, 0, eyes=1)
     (record,) = octa500.records(tmp_path)
@@ -93,8 +86,10 @@ def test_labels_may_lie_in_a_folder_of_their_own(tmp_path):
     [
         (lambda base: (base / "GT_LargeVessel" / "10002.bmp").unlink(), "missing"),
         (lambda base: (base / "OCT" / "10001" / "5.bmp").write_bytes(b"BM"), "damaged"),
-        (lambda base: (base / "OCT" / "10001" / "5.bmp").unlink(), "but its OCTA is"),
-        (lambda base: _write(base / "OCTA" / "10001" / "5.bmp", np.eye(7)), "differ in size"),
+        (lambda base: (base / "OCT" / "10001" / "5.bmp").unlink(), "a B-scan is missing"),
+        (lambda base: (base / "OCT" / "10001" / "24.bmp").unlink(), "but its OCTA is"),
+        (lambda base: shutil.rmtree(base / "OCT" / "10001"), "cannot be listed"),
+        (lambda base: _write(base / "OCTA" / "10001" / "5.bmp", np.eye(7)), "all have one size"),
         (lambda base: None, "3 eyes; published with 300"),
     ],
 )

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_vessel.errors import UsageError
+from edge_vessel.octa.stacks import ScanFolder
 from edge_vessel.sources.images import read_image
 from train.data.dataset import read_mask
 
@@ -75,31 +76,17 @@ def records(root: Path, part: str = "OCTA_6M", label: str = "GT_LargeVessel") ->
     ]
 
 
-def read_scans(folder: Path) -> NDArray[np.uint8]:
-    """(depth, B-scans, columns) uint8 of a folder of numbered B-scans.
-
-    Raises:
-        UsageError: there are none, one is damaged, or they differ in size.
-    """
-    files = [one for one in folder.glob("*.bmp") if one.stem.isdecimal()]
-    if not files:
-        raise UsageError(f"{folder}: no B-scans (1.bmp, 2.bmp, ...); {HOW_TO_GET}")
-    scans = [read_image(one)[..., 0] for one in sorted(files, key=lambda one: int(one.stem))]
-    if len({one.shape for one in scans}) > 1:
-        raise UsageError(f"{folder}: its B-scans differ in size; unpack it again")
-    return np.stack(scans, axis=1)
-
-
 def read_volume(record: OctaRecord) -> NDArray[np.uint8]:
     """(2, depth, B-scans, columns) uint8, OCT and OCTA.
 
     Raises:
-        UsageError: as `read_scans`, or the two differ in size.
+        UsageError: a folder or a B-scan is missing, one is damaged, or they differ in size.
     """
-    both = [read_scans(one) for one in (record.oct, record.octa)]
+    stacks = [ScanFolder(one) for one in (record.oct, record.octa)]
+    both = [stack.scans(0, stack.height) for stack in stacks]
     if both[0].shape != both[1].shape:
         raise UsageError(f"{record.oct}: {both[0].shape}, but its OCTA is {both[1].shape}")
-    return np.stack(both)
+    return np.asarray(both, np.uint8)
 
 
 def read_projections(record: OctaRecord) -> NDArray[np.uint8]:

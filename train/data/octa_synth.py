@@ -5,6 +5,7 @@ A rendered folder holds `volumes.npy` (N, 2, depth, 304, 304) uint8 OCT and OCTA
 """
 
 import json
+import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_vessel.atomic import write_file
-from edge_vessel.errors import UsageError
+from edge_vessel.errors import DeviceError, UsageError
 from train.data.dataset import read_mask
 from train.data.vessel_graph import read_graph
 from train.data.voxelise import (
@@ -104,18 +105,21 @@ def render_all(
 
     Raises:
         UsageError: the folder holds a rendering already, or the depth does not divide 160.
+        DeviceError: the disk is full, or the folder cannot be made.
     """
     if (output / _RECORD).exists():
         raise UsageError(f"{output}: holds a rendering already; name another folder")
     if record.depth < 1 or DEPTH % record.depth:
         raise UsageError(f"--depth {record.depth}: a divisor of {DEPTH}, such as 32")
-    output.mkdir(parents=True, exist_ok=True)
     plane = (SIDE_PX, SIDE_PX)
     count = len(paths)
-    create = partial(np.lib.format.open_memmap, mode="w+")
-    volumes = create(output / "volumes.npy", dtype=np.uint8, shape=(count, 2, record.depth, *plane))
-    projections = create(output / "projections.npy", dtype=np.uint8, shape=(count, 3, *plane))
-    labels = create(output / "labels.npy", dtype=np.bool_, shape=(count, *plane))
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        volumes = _create(output / "volumes.npy", np.uint8, (count, 2, record.depth, *plane))
+        projections = _create(output / "projections.npy", np.uint8, (count, 3, *plane))
+        labels = _create(output / "labels.npy", np.bool_, (count, *plane))
+    except OSError as error:
+        raise DeviceError(f"{output}: cannot be written: {error.strerror}") from error
     make = partial(_render, record.depth, record.seed, record.appearance)
     with ProcessPoolExecutor(processes) as pool:
         for place, found in enumerate(pool.map(make, enumerate(paths))):
@@ -125,6 +129,14 @@ def render_all(
     for array in (volumes, projections, labels):
         array.flush()
     write_file(output / _RECORD, (json.dumps(asdict(record), indent=1) + "\n").encode())
+
+
+def _create(path: Path, dtype: type[np.generic], shape: tuple[int, ...]) -> NDArray[np.generic]:
+    """Mapped, its blocks reserved: what a full disk cannot take of a map ends the process."""
+    array: NDArray[np.generic] = np.lib.format.open_memmap(path, "w+", dtype, shape)
+    with path.open("r+b") as file:
+        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array
 
 
 def read_eyes(folder: Path) -> Eyes:
@@ -141,7 +153,11 @@ def read_eyes(folder: Path) -> Eyes:
             np.load(folder / f"{name}.npy", mmap_mode="r")
             for name in ("volumes", "projections", "labels")
         ]
-        return Eyes(RenderRecord(**content), *arrays)
+        eyes = Eyes(RenderRecord(**content), *arrays)
+        lengths = [len(one) for one in (eyes.record.ids, *arrays)]
+        if len(set(lengths)) > 1 or [one.ndim for one in arrays] != [5, 4, 3]:
+            raise ValueError(f"of its {lengths[0]} eyes it has {lengths[1:]}")
+        return eyes
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"{folder}: no rendered eyes ({error}); make them with `python -m train octa render`"

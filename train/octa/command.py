@@ -22,7 +22,7 @@ from train.data.octa_split import split
 from train.data.root import data_root
 from train.data.voxelise import Appearance
 from train.git import git_revision
-from train.models.checkpoint import Checkpoint, load_checkpoint, load_network, save_slim
+from train.models.checkpoint import Checkpoint, load_checkpoint, save_slim
 from train.models.ipn_v2_plus import IPNV2Plus
 from train.octa.costs import costs
 from train.octa.evaluation import evaluate
@@ -91,6 +91,7 @@ def _fit(options: Namespace) -> None:
         raise UsageError(f"{last} exists: name another --output")
     make_folder(options.output)
     training, _ = split(len(eyes.labels), settings.split_seed)
+    training_eyes = [eyes.record.ids[one] for one in training]
     steps: list[Step] = []
     began, processor = time.monotonic(), time.process_time()
     if options.first_stage is None:
@@ -99,7 +100,7 @@ def _fit(options: Namespace) -> None:
     elif not isinstance(network, IPNV2Plus):
         raise UsageError(f"--first-stage: {settings.model} has one stage")
     else:
-        take_first_stage(network, load_network(options.first_stage)[1])
+        take_first_stage(network, load_checkpoint(options.first_stage), training_eyes)
     if isinstance(network, IPNV2Plus) and settings.whole_steps:
         on_planes = train_whole(network, eyes, training, settings, options.seed)
         steps += _shown(on_planes, "whole planes", settings.whole_steps)
@@ -109,7 +110,7 @@ def _fit(options: Namespace) -> None:
         "seed": options.seed,
         "settings": asdict(settings),
         "rendering": asdict(eyes.record),
-        "training_eyes": [eyes.record.ids[one] for one in training],
+        "training_eyes": training_eyes,
         "first_stage": None if options.first_stage is None else options.first_stage.parent.name,
         "minutes": round((time.monotonic() - began) / 60, 1),
         "processor_minutes": round((time.process_time() - processor) / 60, 1),

@@ -20,7 +20,7 @@ from train.models.checkpoint import Checkpoint
 from train.octa.discontinuity import border_discontinuity
 from train.octa.inference import predict, predict_tiled
 from train.octa.settings import Settings
-from train.octa.training import images_of
+from train.octa.training import check_fit, images_of
 from train.protocol import (
     A_POSTERIORI,
     A_PRIORI,
@@ -97,11 +97,18 @@ def evaluate(
     """The report, and the maps of the test eyes, or of the first `limit` of them.
 
     Raises:
-        UsageError: as `settings_of`; the network does not fit the eyes, or has diverged.
+        UsageError: as `settings_of`; the network does not fit the eyes, was trained on others than
+            those for training, or has diverged.
     """
     settings = settings_of(path, checkpoint)
     images = images_of(eyes, settings)
+    check_fit(checkpoint.name, checkpoint.network, images)
     training, test = split(len(eyes.labels), settings.split_seed)
+    if [eyes.record.ids[one] for one in training] != checkpoint.run.get("training_eyes"):
+        raise UsageError(
+            f"{path}: was trained on other eyes than those for training of this folder, so that "
+            "its test eyes may be among them: evaluate it on the eyes that it was trained with"
+        )
     test = test[:limit]
     maps = partial(predict, checkpoint.network, settings=settings)
     chosen = [_counted(eyes, one, maps(images[one]))[0] for one in _some(training, settings)]

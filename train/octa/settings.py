@@ -1,5 +1,6 @@
 """What decides a training on rendered eyes, as one YAML file."""
 
+import math
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,24 @@ import yaml
 from edge_vessel.errors import UsageError
 
 INPUTS = ("volume", "projection")
+_RANGES: dict[str, tuple[float, float]] = {
+    "overlap": (0.0, 0.95),
+    "scale": (0.0, 0.9),
+    "learning_rate": (1e-9, 1e3),
+    "weight_decay": (0.0, 1e3),
+    **dict.fromkeys(
+        (
+            "steps",
+            "batch_size",
+            "patch_px",
+            "window_px",
+            "threshold_eyes",
+            "tile_px",
+            "whole_eyes",
+        ),
+        (1, math.inf),
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -67,20 +86,19 @@ def read_settings(path: Path) -> Settings:
     for name, value in content.items():
         if name not in known:
             raise UsageError(f"{path}: unknown setting {name!r}; known: {', '.join(known)}")
-        if known[name] in (int, float) and not isinstance(value, int | float):
-            raise UsageError(f"{path}: {name}: {value!r} is no number")
+        fault = _fault(value, known[name], *_RANGES.get(name, (0, math.inf)))
+        if fault:
+            raise UsageError(f"{path}: {name}: {value!r} {fault}")
     found = Settings(**content)
     if found.input not in INPUTS:
         raise UsageError(f"{path}: input {found.input!r}; known: {', '.join(INPUTS)}")
-    for name in (
-        "steps",
-        "batch_size",
-        "patch_px",
-        "window_px",
-        "threshold_eyes",
-        "tile_px",
-        "whole_eyes",
-    ):
-        if getattr(found, name) < 1:
-            raise UsageError(f"{path}: {name}: {getattr(found, name)}: 1 or more")
     return found
+
+
+def _fault(value: object, kind: object, least: float, most: float) -> str | None:
+    if kind in (int, float):
+        if isinstance(value, bool) or not isinstance(value, int if kind is int else int | float):
+            return "is no whole number" if kind is int else "is no number"
+        return None if least <= value <= most else f"is not {least:g} to {most:g}"
+    wanted = str if kind is str else dict
+    return None if isinstance(value, wanted) else f"is no {wanted.__name__}"

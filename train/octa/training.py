@@ -13,6 +13,7 @@ from edge_vessel.errors import UsageError
 from train import losses
 from train.data.octa_synth import Eyes
 from train.models import OCTA_MODELS, create
+from train.models.checkpoint import Checkpoint
 from train.models.ipn_v2 import IPNV2
 from train.models.ipn_v2_plus import IPNV2Plus
 from train.octa.inference import slide
@@ -35,6 +36,16 @@ def images_of(eyes: Eyes, settings: Settings) -> NDArray[np.uint8]:
     return eyes.volumes if settings.input == "volume" else eyes.projections
 
 
+def check_fit(name: str, network: nn.Module, images: NDArray[np.uint8]) -> None:
+    """Raises UsageError where a network is of another depth or other channels than the images."""
+    seen = (images.shape[1], images.shape[2] if images.ndim == 5 else 1)
+    if (network.channels, network.depth) != seen:
+        raise UsageError(
+            f"{name}: made for {network.channels} channels of depth {network.depth}, the rendered "
+            f"eyes have {seen[0]} of {seen[1]}: adapt channels and poolings"
+        )
+
+
 def make_network(settings: Settings, images: NDArray[np.uint8]) -> nn.Module:
     """A fresh network that fits the images.
 
@@ -44,12 +55,7 @@ def make_network(settings: Settings, images: NDArray[np.uint8]) -> nn.Module:
     if settings.model not in OCTA_MODELS:
         raise UsageError(f"model {settings.model!r}: not for OCTA; known: {', '.join(OCTA_MODELS)}")
     network = create(settings.model, **settings.model_options)
-    seen = (images.shape[1], images.shape[2] if images.ndim == 5 else 1)
-    if (network.channels, network.depth) != seen:
-        raise UsageError(
-            f"{settings.model}: made for {network.channels} channels of depth {network.depth}, the "
-            f"rendered eyes have {seen[0]} of {seen[1]}: adapt channels and poolings"
-        )
+    check_fit(settings.model, network, images)
     multiple = int(network.multiple)  # type: ignore[arg-type]
     for name in ("patch_px", "window_px", "tile_px"):
         if getattr(settings, name) % multiple:
@@ -97,18 +103,21 @@ def train_whole(
     yield from _descend("whole", network.whole, draw, settings, settings.whole_steps)
 
 
-def take_first_stage(network: IPNV2Plus, trained: nn.Module) -> None:
-    """Begins with an IPN-V2 that is trained already.
+def take_first_stage(network: IPNV2Plus, trained: Checkpoint, training_eyes: list[str]) -> None:
+    """Begins with an IPN-V2 that is trained already, on the same eyes.
 
     Raises:
-        UsageError: it is another network, or of other options.
+        UsageError: it is another network, of other options, or of other eyes.
     """
-    if not isinstance(trained, IPNV2):
+    if not isinstance(trained.network, IPNV2):
+        raise UsageError(f"the first stage of ipn_v2_plus is an ipn_v2, not {trained.name}")
+    if trained.run.get("training_eyes") != training_eyes:
         raise UsageError(
-            f"the first stage of ipn_v2_plus is an ipn_v2, not {type(trained).__name__}"
+            "the ipn_v2 to start from was trained on other eyes than this run's: some may be for "
+            "test here"
         )
     try:
-        network.local.load_state_dict(trained.state_dict())
+        network.local.load_state_dict(trained.network.state_dict())
     except RuntimeError as error:
         raise UsageError("the ipn_v2 to start from has other options than this one") from error
 

@@ -1,7 +1,7 @@
 """The manifest of an artifact for volumes, as strict as that for photographs."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ class Case:
     says: str
 
 
+HUGE = asdict(replace(octa_folders.FORM, depth=4096, height=4096, width=4096))
 CASES = [
     Case("another kind", "kind", "fundus", "kind: 'fundus' is not one of octa"),
     Case("of photographs by its number", "schema_version", 1, "'kind': 'octa' is an unknown field"),
@@ -42,6 +43,7 @@ CASES = [
     Case("no channel", "input.channels", [], "are not OCT, OCTA or both"),
     Case("unknown channel", "input.channels", ["MRI"], "'MRI' is not one of OCT, OCTA"),
     Case("no depth", "input.depth", 0, "input.depth: 0 is outside 1 to 4096"),
+    Case("137 gigavoxels", "input", HUGE, "137438953472 voxels of a patch times classes"),
     Case("whole overlap", "input.overlap", 1.0, "input.overlap: 1.0 is outside 0 to 0.95"),
     Case("blending", "input.blending", "linear", "is not one of constant, gaussian"),
     Case("no class", "output.classes", [], "do not begin with vessel"),

@@ -127,19 +127,44 @@ def test_a_field_is_one_or_two_lengths(text, capsys):
     assert "HxW in mm" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("flag", ["--output", "--jsonl"])
-def test_results_do_not_lie_in_the_volume(flag, volume, artifact, tmp_path, capsys):
-    place = volume
-    if flag == "--output":
-        place = tmp_path / "eye" / "OCTA"
-        for name, channel in zip(("OCT", "OCTA"), np.load(volume), strict=True):
-            (tmp_path / "eye" / name).mkdir(parents=True)
-            for number in range(SIDE):
-                scan = np.ascontiguousarray(channel[:, number])
-                cv2.imwrite(str(tmp_path / "eye" / name / f"{number}.png"), scan)
-    source = tmp_path / "eye" if flag == "--output" else volume
+@pytest.mark.parametrize(
+    ("flag", "source", "place"),
+    [
+        ("--output", "eye", "eye"),
+        ("--output", "eye", "eye/OCTA"),
+        ("--output", "eye", "eye/OCTA/maps"),
+        ("--jsonl", "eye", "eye/OCTA/1.png"),
+        ("--jsonl", "eye/OCT,eye/OCTA", "eye/OCT/maps.jsonl"),
+        ("--jsonl", "eye.npy", "eye.npy"),
+    ],
+)
+def test_results_do_not_lie_in_the_volume(
+    flag, source, place, volume, artifact, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    for name, channel in zip(("OCT", "OCTA"), np.load(volume), strict=True):
+        (tmp_path / "eye" / name).mkdir(parents=True)
+        for number in range(SIDE):
+            scan = np.ascontiguousarray(channel[:, number])
+            cv2.imwrite(str(tmp_path / "eye" / name / f"{number}.png"), scan)
     assert segment("--input", source, "--model", artifact, flag, place) == 2
     assert "holds the volume" in capsys.readouterr().err
+
+
+def test_results_may_lie_beside_the_b_scans(volume, artifact, tmp_path, capsys):
+    folder = tmp_path / "eye\x1b[2J"
+    folder.mkdir()
+    for name, channel in zip(("OCT", "OCTA"), np.load(volume), strict=True):
+        np.save(folder / f"{name}.npy", channel)
+    assert segment("--input", folder, "--model", artifact, "--output", folder / "maps") == 0
+    assert "\x1b" not in capsys.readouterr().out
+
+
+def test_a_network_that_gives_no_numbers_is_one_line(volume, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(octa_folders, "WEIGHTS", np.full_like(octa_folders.WEIGHTS, np.inf))
+    artifact = octa_folders.write(tmp_path / "broken")
+    assert segment("--input", volume, "--model", artifact, "--output", tmp_path / "maps") == 4
+    assert "values that are not finite" in capsys.readouterr().err
 
 
 def test_too_little_memory_is_one_line(artifact, tmp_path):

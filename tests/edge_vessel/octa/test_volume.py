@@ -1,5 +1,10 @@
 """Volumes as files: each form gives the same voxels, each damage one line."""
 
+import os
+import shutil
+import struct
+import tempfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from nobody import as_nobody
 from octa_folders import voxels
 
 from edge_vessel.errors import UsageError
@@ -61,12 +67,46 @@ def two_paths(folder: Path) -> str:
     return f"{folder / 'OCT'},{folder / 'OCTA'}"
 
 
+def two_npy(folder: Path) -> str:
+    """The first in C order, the second in Fortran's."""
+    folder.mkdir(exist_ok=True)
+    np.save(folder / "OCT.npy", VOXELS[0])
+    np.save(folder / "OCTA.npy", np.asfortranarray(VOXELS[1]))
+    return str(folder)
+
+
+def beside(path: str, name: str) -> str:
+    """A copy of the fifth B-scan, under another name."""
+    for folder in (Path(path) / one for one in NAMES):
+        shutil.copy(folder / "5.bmp", folder / name)
+    return path
+
+
+def hidden(folder: Path) -> str:
+    """As a Mac leaves them."""
+    for path in list(Path(scans(folder)).glob("*/*.bmp")):
+        (path.parent / f"._{path.name}").write_bytes(b"Mac OS X")
+    return str(folder)
+
+
+def renamed(folder: Path) -> str:
+    """eye2_008.bmp to eye2_025.bmp."""
+    for path in list(Path(scans(folder)).glob("*/*.bmp")):
+        path.rename(path.with_name(f"eye2_{int(path.stem) + 7:03}.bmp"))
+    return str(folder)
+
+
 FORMS: dict[str, Callable[[Path], str]] = {
     "npy": npy,
     "npy, Fortran order": lambda f: npy(f, np.asfortranarray(VOXELS)),
     "npy, 16 bits": lambda f: npy(f, VOXELS.astype(np.uint16) * 257),
     "npy, float32": lambda f: npy(f, VOXELS.astype(np.float32) / 255),
+    "npy, 16 bits, big-endian": lambda f: npy(f, (VOXELS.astype(np.uint16) * 257).astype(">u2")),
+    "npy, float32, big-endian": lambda f: npy(f, (VOXELS / 255).astype(">f4")),
+    "two npy": two_npy,
     "B-scans": scans,
+    "B-scans and hidden files": hidden,
+    "B-scans, other names": renamed,
     "B-scans, PNG": lambda f: scans(f, suffix="png"),
     "B-scans, 16 bits": lambda f: scans(f, VOXELS.astype(np.uint16) * 257, "png"),
     "B-scans, 24 bits": coloured,
@@ -146,14 +186,44 @@ def _float(value: float) -> np.ndarray:
     return array
 
 
-def _huge(folder: Path) -> str:
-    header = "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 4096, 4, 4096)}"
-    path = folder / "huge.npy"
+def _header(folder: Path, header: str, size: int = 9000) -> str:
+    path = folder / "eye.npy"
     with path.open("wb") as file:
         file.write(b"\x93NUMPY\x01\x00" + (len(header) + 1).to_bytes(2, "little"))
         file.write(f"{header}\n".encode())
-        file.truncate(2 * 4096 * 4 * 4096 + 200)
+        file.truncate(size)
     return str(path)
+
+
+def _shape(folder: Path, shape: str, size: int = 9000) -> str:
+    header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({shape})}}"
+    return _header(folder, header.replace("10**11", str(10**11)), size)
+
+
+def _huge(folder: Path) -> str:
+    return _shape(folder, "2, 4096, 4, 4096", 2 * 4096 * 4 * 4096 + 200)
+
+
+def _zipped(folder: Path) -> str:
+    np.savez(folder / "eye.npz", VOXELS)
+    return str((folder / "eye.npz").rename(folder / "eye.npy"))
+
+
+def _gap(folder: Path) -> str:
+    scans(folder)
+    for name in NAMES:
+        (folder / name / "5.bmp").unlink()
+    return str(folder)
+
+
+def _bomb(folder: Path) -> str:
+    """A PNG of a hundred bytes that says it is 60,000 pixels wide and high."""
+    path = Path(scans(folder, suffix="png")) / "OCTA" / "5.png"
+    content = bytearray(path.read_bytes())
+    content[16:24] = struct.pack(">II", 60_000, 60_000)
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    path.write_bytes(content)
+    return str(folder)
 
 
 @dataclass(frozen=True)
@@ -173,6 +243,15 @@ DAMAGES = [
     Damage("npy, three channels", lambda f: npy(f, VOXELS[[0, 1, 1]]), "3 channels; save OCT"),
     Damage("npy, no voxels", lambda f: npy(f, VOXELS[:, :, :0]), "is (2, 8, 0, 12), not"),
     Damage("npy, integers", lambda f: npy(f, VOXELS.astype(np.int32)), "int32 voxels; save it as"),
+    Damage("npy, texts", lambda f: npy(f, VOXELS.astype("U3")), "<U3 voxels; save it as"),
+    Damage("npy, dates", lambda f: npy(f, VOXELS.astype("M8[s]")), "datetime64[s] voxels; save"),
+    Damage("npy, records", lambda f: npy(f, VOXELS.view([("a", "u1")])), "voxels; save it as"),
+    Damage("npy, five axes", lambda f: npy(f, VOXELS[None]), "is (1, 2, 8, 18, 12), not"),
+    Damage("npy, zipped", _zipped, "damaged or no .npy"),
+    Damage("npy, nested header", lambda f: _header(f, "(" * 6000), "damaged or no .npy"),
+    Damage("npy, deep header", lambda f: _header(f, "-" * 9000 + "1"), "damaged or no .npy"),
+    Damage("npy, 10^22 voxels", lambda f: _shape(f, "2, 8, 10**11, 10**11"), "damaged or no .npy"),
+    Damage("npy, negative", lambda f: _shape(f, "2, -8, -18, 12"), "damaged or no .npy"),
     Damage("npy, NaN", lambda f: npy(f, _float(np.nan)), "not finite"),
     Damage("npy, infinite", lambda f: npy(f, _float(np.inf)), "not finite"),
     Damage("npy, 0 to 255", lambda f: npy(f, _float(3.0)), "voxels from 0 to 3; floating"),
@@ -185,9 +264,14 @@ DAMAGES = [
     Damage("B-scans, colour", _colour, "5.bmp: is a colour picture"),
     Damage("B-scans, no OCTA", _lacking, "holds no OCTA"),
     Damage("B-scans, one less", _unequal, "OCTA: is 8x17x12 (depth x height x width)"),
+    Damage("B-scans, gap", _gap, "6.bmp: follows 4.bmp: a B-scan is missing"),
+    Damage("B-scans, twice", lambda f: beside(scans(f), "05.bmp"), "5.bmp: follows 05.bmp"),
+    Damage("B-scans, a mask", lambda f: beside(scans(f), "mask.bmp"), "1.bmp: follows mask.bmp"),
+    Damage("B-scans, 3.6 gigapixels", _bomb, "OpenCV cannot decode it"),
     Damage("B-scans, none", lambda f: [(f / n).mkdir() for n in NAMES] and str(f), "no B-scans"),
     Damage("TIFF, truncated", lambda f: cut(tiff(f)), "damaged TIFF"),
     Damage("TIFF, odd", lambda f: tiff(f, VOXELS[:1, :, :17]), "17 pages; a volume has"),
+    Damage("TIFF, a pipe", lambda f: os.mkfifo(f / "eye.tif") or f"{f}/eye.tif", "not a regular"),
     Damage("TIFF, text", lambda f: _text(f / "eye.tif"), "damaged TIFF"),
 ]
 
@@ -206,6 +290,61 @@ def test_damage_is_one_line(case, tmp_path, capfd):
     assert str(tmp_path) in str(raised.value)
     assert "\n" not in str(raised.value)
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_file_that_shrinks_or_changes_while_it_is_read_is_one_line(order, tmp_path):
+    """Mapped, it would end the process with a bus error."""
+    path = Path(npy(tmp_path, np.asarray(VOXELS, order=order)))
+    volume = open_volume(str(path), NAMES, DEPTH)
+    assert (volume.band(0, 4, DEPTH) == VOXELS[:, :, :4]).all()
+    os.truncate(path, 200)
+    with pytest.raises(UsageError, match=r"eye\.npy: changed while it was read"):
+        volume.band(4, 8, DEPTH)
+    path.unlink()
+    with pytest.raises(UsageError, match=r"eye\.npy: cannot be read: No such file"):
+        volume.band(4, 8, DEPTH)
+
+
+CLOSED: dict[str, Callable[[Path], str]] = {
+    "npy": npy,
+    "TIFF": tiff,
+    "two npy": lambda f: two_npy(f / "eye"),
+    "folder of B-scans": lambda f: f"{scans(f / 'eye')}/OCT,{f}/eye/OCTA",
+}
+
+
+@pytest.fixture
+def open_folder():
+    """Others may enter it, other than a folder below pytest's."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.mark.parametrize("form", CLOSED)
+def test_what_may_not_be_read_is_one_line(form, open_folder):
+    uri = CLOSED[form](open_folder)
+    closed = Path(uri.split(",")[0])
+    closed.chmod(0)
+    try:
+        with as_nobody(), pytest.raises(UsageError, match="Permission denied") as raised:
+            open_volume(uri, NAMES, DEPTH)
+    finally:
+        closed.chmod(0o755)
+    assert f"{closed}" in str(raised.value)
+    assert "damaged" not in str(raised.value)
+
+
+def test_a_folder_without_a_name_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(two_npy(tmp_path / "eye7"))
+    assert open_volume(".", NAMES, DEPTH).name == "eye7"
+
+
+@pytest.mark.parametrize("uri", ["a" * 5000, "a\0b.npy"])
+def test_no_name_of_a_file_is_one_line(uri):
+    with pytest.raises(UsageError):
+        open_volume(uri, NAMES, DEPTH)
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,14 @@ def test_the_same_seed_ends_with_the_same_weights(tmp_path, eyes):
         ("model: [", "not readable as YAML"),
         ("model: ipn\ndepth: 8\n", "unknown setting 'depth'"),
         ("model: ipn\nlearning_rate: high\n", "'high' is no number"),
+        ("model: ipn\nsteps: 2.5\n", "steps: 2.5 is no whole number"),
+        ("model: ipn\nsteps: true\n", "steps: True is no whole number"),
+        ("model: ipn\nsteps: 0\n", "steps: 0 is not 1 to inf"),
+        ("model: ipn\nsplit_seed: -1\n", "split_seed: -1 is not 0 to inf"),
+        ("model: ipn\noverlap: 1.0\n", "overlap: 1.0 is not 0 to 0.95"),
+        ("model: ipn\nlearning_rate: .nan\n", "learning_rate: nan is not"),
+        ("model: ipn\nmodel_options: 3\n", "model_options: 3 is no dict"),
+        ("model: ipn\nloss: 3\n", "loss: 3 is no str"),
         ("model: ipn\ninput: photograph\n", "known: volume, projection"),
         ("model: m2unet\n", "not for OCTA"),
         ("model: ipn\n", "made for 2 channels of depth 160, the rendered eyes have 2 of 8"),
@@ -121,8 +129,23 @@ def test_a_run_is_not_written_over_and_a_first_stage_has_to_fit(tmp_path, eyes):
     with pytest.raises(UsageError, match="has one stage"):
         _fit(tmp_path, "other", _FIRST, eyes, "--first-stage", str(first))
     plane = _fit(tmp_path, "plane", _PLANE, eyes)
-    with pytest.raises(UsageError, match="is an ipn_v2, not PlaneUNet"):
+    with pytest.raises(UsageError, match="is an ipn_v2, not plane_unet"):
         _fit(tmp_path, "second", _SECOND, eyes, "--first-stage", str(plane))
+
+
+def test_eyes_of_a_training_are_never_for_test(tmp_path, eyes):
+    """Another split, in settings or by fewer eyes, would put training eyes among those for test."""
+    first = _fit(tmp_path, "first", _FIRST, eyes)
+    with pytest.raises(UsageError, match="trained on other eyes than this run's"):
+        _fit(tmp_path, "s", _SECOND + "split_seed: 3\n", eyes, "--first-stage", str(first))
+    fewer = tmp_path / "fewer"
+    shutil.copytree(eyes, fewer)
+    record = json.loads((fewer / "render.json").read_text())
+    for name in ("volumes", "projections", "labels"):
+        np.save(fewer / f"{name}.npy", np.load(fewer / f"{name}.npy")[1:])
+    (fewer / "render.json").write_text(json.dumps(record | {"ids": record["ids"][1:]}))
+    with pytest.raises(UsageError, match=r"last\.ckpt: was trained on other eyes"):
+        _evaluate(first, fewer)
 
 
 def test_half_rendered_eyes_are_one_line(tmp_path, eyes):
@@ -131,6 +154,28 @@ def test_half_rendered_eyes_are_one_line(tmp_path, eyes):
     (half / "render.json").unlink()
     with pytest.raises(UsageError, match="make them with `python -m train octa render`"):
         read_eyes(half)
+
+
+def test_eyes_of_another_number_are_one_line(tmp_path, eyes):
+    torn = tmp_path / "torn"
+    shutil.copytree(eyes, torn)
+    np.save(torn / "labels.npy", np.load(torn / "labels.npy")[1:])
+    with pytest.raises(UsageError, match=r"of its 4 eyes it has \[4, 4, 3\]"):
+        read_eyes(torn)
+
+
+def test_a_full_disk_ends_a_rendering_in_one_line(tmp_path):
+    """Its blocks are reserved before a voxel is rendered; a limit stands for the disk."""
+    code = (
+        "import resource, signal, sys; from pathlib import Path; "
+        "from train.data.octa_synth import RenderRecord, render_all; "
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20)); "
+        f"next(render_all([Path('a')], Path({str(tmp_path)!r}), RenderRecord(['a'], 0, 32, 5)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "DeviceError: " in done.stderr
+    assert "cannot be written: File too large" in done.stderr
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"rows": []}'])
