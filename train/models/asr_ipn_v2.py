@@ -1,7 +1,7 @@
 """ASR-IPN-V2: IPN-V2 light enough for a board.
 
 Every convolution that extracts features is depthwise separable, and CBAM stands behind each such
-block. With either left out, it is a row of the ablation; with both, IPN-V2 itself.
+block. Without one of the two it is a row of the ablation, without both IPN-V2 itself.
 """
 
 from collections.abc import Sequence

@@ -1,9 +1,7 @@
-import struct
-import zlib
-
 import numpy as np
 import pytest
 from biometrics.drawn_eyes import eye
+from biometrics.sealed_bytes import damaged, sealed
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,18 +45,9 @@ def test_comes_back_as_it_was(template: Template) -> None:
     assert np.array_equal(again.landmarks, template.landmarks)
 
 
-def _sealed(body: bytes) -> bytes:
-    return body + struct.pack("<I", zlib.crc32(body))
-
-
 @given(templates(), st.data())
 def test_no_bytes_raise_another_error(template: Template, data: st.DataObject) -> None:
-    body = bytearray(template.to_bytes()[:-4])
-    for _ in range(data.draw(st.integers(0, 4))):
-        body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
-    cut = data.draw(st.integers(0, len(body)))
-    body = body[:cut] if data.draw(st.booleans()) else body
-    content = _sealed(bytes(body)) if data.draw(st.booleans()) else bytes(body)
+    content = damaged(template.to_bytes(), data)
     try:
         assert parse(content).to_bytes() == content
     except ArtifactError as error:
@@ -74,7 +63,7 @@ def test_noise_is_refused(content: bytes) -> None:
 def _with(offset: int, value: int) -> bytes:
     body = bytearray(eye(1).to_bytes()[:-4])
     body[offset] = value
-    return _sealed(bytes(body))
+    return sealed(bytes(body))
 
 
 @pytest.mark.parametrize(
