@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +13,11 @@ from octa_eyes import COUNT, make_eyes
 
 from edge_vessel.errors import UsageError
 from train.data.octa_synth import read_eyes
+from train.models import create
 from train.models.checkpoint import load_checkpoint
 from train.octa.command import octa
 from train.octa.report import read_reports
+from train.octa.settings import read_settings
 
 _OPTIONS = "{width: 4, poolings: [2, 4], plane_widths: [4, 8]}"
 _FIRST = f"model: ipn_v2\nmodel_options: {_OPTIONS}\n"
@@ -24,6 +27,9 @@ _SECOND = (
 )
 _PLANE = "model: plane_unet\nmodel_options: {plane_widths: [4, 8]}\ninput: projection\n"
 _SIZES = "steps: 4\nbatch_size: 2\npatch_px: 32\nwindow_px: 32\ntile_px: 16\nthreshold_eyes: 1\n"
+
+
+CONFIGS = sorted(Path("train/configs").glob("*_octa_synth.yaml"))
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +95,13 @@ def test_the_same_seed_ends_with_the_same_weights(tmp_path, eyes):
         network = load_checkpoint(_fit(tmp_path, name, _FIRST, eyes, "--seed", "7")).network
         found.append(network.state_dict())
     assert all(torch.equal(found[0][key], found[1][key]) for key in found[0])
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
+def test_every_configuration_names_a_network(path):
+    settings = read_settings(path)
+    assert path.stem.startswith(f"{settings.model}_")
+    assert next(create(settings.model, **settings.model_options).parameters()).requires_grad
 
 
 @pytest.mark.parametrize(
