@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import onnx
@@ -116,7 +117,11 @@ def called(
 ) -> subprocess.CompletedProcess[str]:
     """Runs a command's `main` in this process: what a new one costs is mostly its imports."""
     output, errors = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+    with (
+        mock.patch.dict(os.environ, COLUMNS="200"),
+        contextlib.redirect_stdout(output),
+        contextlib.redirect_stderr(errors),
+    ):
         try:
             code = main([str(one) for one in arguments])
         except SystemExit as ended:  # as argparse ends a wrong call
