@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ def module() -> tvm.IRModule:
     return relax_import.module(content, SCALE, OFFSET, CORE.lanes, MACHINE)
 
 
+@cache
 def convolution() -> tuple[str, tirx.PrimFunc]:
     functions = [
         (name.name_hint, function)
