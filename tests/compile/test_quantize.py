@@ -150,9 +150,9 @@ def test_the_artifact_says_that_it_is_int8_and_passes_its_selftest(
     data: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "int8"
-    done = python(
-        "-W", "ignore", "-m", "compile", WEIGHTS, "--evaluation", REPORT, "--golden", GOLDEN,
-        "--precision", "int8", "--data", data, "-o", folder,
+    done = called(
+        main, WEIGHTS, "--evaluation", REPORT, "--golden", GOLDEN, "--precision", "int8", "--data",
+        data, "-o", folder,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     manifest = open_artifact(folder, (), allow_unsigned=True).manifest

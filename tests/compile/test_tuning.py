@@ -284,7 +284,7 @@ def tracker() -> Iterator[str]:
         )
     )  # fmt: skip
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while time.monotonic() < deadline:
             try:
                 if "bench" in tvm.rpc.connect_tracker("127.0.0.1", port).text_summary():
