@@ -7,11 +7,20 @@ from pathlib import Path
 import pytest
 from needs import unavailable
 
+# Minutes each: they begin first, so that no core waits for one of them at the end.
+LONGEST = ["test_board_life.py", "test_board_native.py", "test_bundle.py", "test_push.py"]
+LONGEST += ["test_fit.py", "test_tuning.py", "test_native.py", "test_precision.py"]
 SAMPLES = Path(__file__).parent.parent / "samples"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--data", help="folder of the fundus data sets (or EDGE_VESSEL_DATA)")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """pytest itself goes by folder and name, whatever the order of its arguments."""
+    order = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
 
 @pytest.fixture(autouse=True)

@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from artifact_folders import ROOT, python
+from artifact_folders import ROOT, called, python
 from stored import stored
 
+from bench.__main__ import main
 from bench.accuracy_file import AccuracyRun
 
 WEIGHTS = ROOT / "train" / "weights" / "m2unet_fundus.ckpt"
@@ -50,7 +51,7 @@ def test_the_artifact_gives_what_the_checkpoint_gives(data: Path, tmp_path: Path
 def test_wrong_calls_are_one_line(
     tmp_path: Path, arguments: list[str], code: int, says: str
 ) -> None:
-    done = python("-W", "ignore", "-m", "bench", "accuracy", *arguments, "--data", tmp_path)
+    done = called(main, "accuracy", *arguments, "--data", tmp_path)
     assert done.returncode == code
     assert says in done.stderr
     assert done.stderr.count("\n") == 1, done.stderr

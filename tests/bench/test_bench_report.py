@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from artifact_folders import ROOT, python, write
+from artifact_folders import ROOT, called, python, write
 
 from bench import document, run_file
+from bench.__main__ import main
 from bench.accuracy_file import SCHEMA_VERSION, AccuracyRun, Line, PixelScores
 from bench.plots import picture
 from bench.report import html, markdown
@@ -34,8 +35,7 @@ def run_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_command_writes_what_it_is_asked_for(run_path: Path, tmp_path: Path) -> None:
     pictures = [tmp_path / name for name in ("a.png", "a.html", "a.md")]
-    done = python(
-        "-m", "bench", "report", run_path, run_path, "--png", pictures[0], "--html", pictures[1],
+    done = called(main, "report", run_path, run_path, "--png", pictures[0], "--html", pictures[1],
         "--markdown", pictures[2],
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -83,7 +83,7 @@ def test_accuracy_stands_beside_the_paper_and_against_latency(
     )  # fmt: skip
     path, told, drawn = (tmp_path / name for name in ("a.json", "a.md", "a.png"))
     path.write_text(document.text(accuracy))
-    done = python("-m", "bench", "report", run_path, path, "--markdown", told, "--png", drawn)
+    done = called(main, "report", run_path, path, "--markdown", told, "--png", drawn)
     assert done.returncode == 0, done.stderr
     rows = [line for line in told.read_text().splitlines() if line.startswith("| ")]
     assert any("M2U-Net (Laibacher" in row and "0.8091 published" in row for row in rows)
@@ -91,7 +91,7 @@ def test_accuracy_stands_beside_the_paper_and_against_latency(
     assert "0.8100 measured" in ours
     assert f"{case.stages.inference.p50_ms:.0f} measured, 1 thread" in ours
     plain = tmp_path / "plain.png"
-    assert python("-m", "bench", "report", run_path, "--png", plain).returncode == 0
+    assert called(main, "report", run_path, "--png", plain).returncode == 0
     assert read_image(drawn).shape[1] > read_image(plain).shape[1], "no panel of accuracy"
 
 
@@ -119,7 +119,7 @@ def test_what_is_no_run_is_one_line(tmp_path: Path, content: str | None, says: s
     path = tmp_path / "run.json"
     if content is not None:
         path.write_text(content)
-    done = python("-m", "bench", "report", path)
+    done = called(main, "report", path)
     assert done.returncode == 2
     assert says in done.stderr
     assert done.stderr.count("\n") == 1

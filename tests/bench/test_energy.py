@@ -7,10 +7,11 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from artifact_folders import ROOT, python, write
+from artifact_folders import ROOT, called, python, write
 from window_meter import Watts, serving
 
 from bench import run_file
+from bench.__main__ import main
 from edge_vessel.errors import UsageError
 
 SCHEMA = json.loads((ROOT / "bench" / "schema" / "run.schema.json").read_text())
@@ -98,8 +99,7 @@ def test_the_trace_names_every_window(run_path: Path) -> None:
 
 def test_a_report_shows_power_and_draws_it(run_path: Path, tmp_path: Path) -> None:
     files = [tmp_path / name for name in ("a.png", "a.md", "a.html")]
-    done = python(
-        "-m", "bench", "report", run_path, "--png", files[0], "--markdown", files[1], "--html",
+    done = called(main, "report", run_path, "--png", files[0], "--markdown", files[1], "--html",
         files[2],
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -114,7 +114,7 @@ def test_a_report_shows_power_and_draws_it(run_path: Path, tmp_path: Path) -> No
 
 
 def test_its_latencies_compare(run_path: Path) -> None:
-    done = python("-m", "bench", "compare", run_path, run_path, "--json")
+    done = called(main, "compare", run_path, run_path, "--json")
     ratios = [one["ratio"]["median"] for one in json.loads(done.stdout)]
     assert (done.returncode, ratios) == (0, [1, 1])
 
@@ -171,7 +171,7 @@ def test_a_damaged_trace_is_one_line(
         document = json.loads(path.read_text())
         document["trace"]["sha256"] = hashlib.sha256(content.encode()).hexdigest()
         path.write_text(json.dumps(document))
-    done = python("-m", "bench", "report", tmp_path / "run.json")
+    done = called(main, "report", tmp_path / "run.json")
     assert done.returncode == 2
     assert says in done.stderr
     assert done.stderr.count("\n") == 1
@@ -201,7 +201,7 @@ def test_a_meter_that_vanishes_costs_the_joules_alone(tmp_path: Path, lost: int,
     assert (found["per_inference_j"] is None) == (lost == 2)
     assert found["above_idle_per_inference_j"] is None
     assert "is the meter on?" in found["why"]
-    done = python("-m", "bench", "report", path, "--png", tmp_path / "a.png")
+    done = called(main, "report", path, "--png", tmp_path / "a.png")
     assert done.returncode == 0, done.stderr
     assert ("no joules" in done.stdout) == (lost == 2)
 
@@ -235,7 +235,7 @@ def test_drift_is_told(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_calls_and_no_meter_are_one_line(arguments: list[str], code: int, says: str) -> None:
-    done = _energy(*arguments)
+    done = called(main, "energy", *arguments)
     assert done.returncode == code, done.stderr
     assert says in done.stderr
     assert done.stderr.count("\n") == 1

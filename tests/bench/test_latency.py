@@ -6,7 +6,9 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from artifact_folders import ROOT, python, write
+from artifact_folders import ROOT, called, python, write
+
+from bench.__main__ import main
 
 SCHEMA = json.loads((ROOT / "bench" / "schema" / "run.schema.json").read_text())
 HEAD = "case,preprocess_ms,inference_ms,postprocess_ms"
@@ -55,16 +57,24 @@ def test_several_cases_take_turns_and_compare(tmp_path: Path) -> None:
         "in five rounds"
     )
     assert document["samples"] is None
-    done = python("-m", "bench", "compare", both, both, "--json")
+    done = called(main, "compare", both, both, "--json")
     assert (done.returncode, [c["ratio"]["median"] for c in json.loads(done.stdout)]) == (0, [1, 1])
 
 
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("measured")
+    path = folder / "a.json"
+    done = _latency(write(folder / "tiny"), *TINY, "--runs", "1", "--output", path)
+    assert done.returncode == 0, done.stderr
+    return path
+
+
 @pytest.fixture
-def run(tmp_path: Path) -> Path:
+def run(measured: Path, tmp_path: Path) -> Path:
     """A run of 40 samples around 10 ms."""
     path = tmp_path / "a.json"
-    done = _latency(write(tmp_path / "tiny"), *TINY, "--runs", "1", "--output", path)
-    assert done.returncode == 0, done.stderr
+    path.write_bytes(measured.read_bytes())
     _samples(path, 10.0)
     return path
 
@@ -105,22 +115,22 @@ def _changed(run: Path, name: str, middle_ms: float, **machine: str) -> Path:
     ],
 )
 def test_a_regression_has_an_exit_code(run, middle_ms, more, code, word) -> None:
-    done = python("-m", "bench", "compare", run, _changed(run, "b.json", middle_ms), *more)
+    done = called(main, "compare", run, _changed(run, "b.json", middle_ms), *more)
     assert done.returncode == code, done.stderr
     assert word in done.stdout
 
 
 def test_machines_do_not_compare_unless_told(run: Path) -> None:
     other = _changed(run, "b.json", 10.0, cpu="4x Cortex-A72")
-    done = python("-m", "bench", "compare", run, other)
+    done = called(main, "compare", run, other)
     assert done.returncode == 2
     assert "another machine: cpu '4x Cortex-A72'" in done.stderr
-    assert python("-m", "bench", "compare", run, other, "--across-machines").returncode == 0
+    assert called(main, "compare", run, other, "--across-machines").returncode == 0
 
 
 def test_damaged_runs_are_one_line(run: Path) -> None:
     def fails(says: str) -> None:
-        done = python("-m", "bench", "compare", run, run)
+        done = called(main, "compare", run, run)
         assert done.returncode == 2
         assert says in done.stderr
         assert done.stderr.count("\n") == 1
@@ -156,14 +166,14 @@ def test_damaged_runs_are_one_line(run: Path) -> None:
 def test_samples_that_are_none_are_one_line(run: Path, line: str, says: str) -> None:
     whole = (run.parent / "a.json.samples.csv").read_text()
     _csv(run, f"{whole}{line}\n")
-    done = python("-m", "bench", "compare", run, run)
+    done = called(main, "compare", run, run)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
     assert says in done.stderr
 
 
 def test_samples_are_as_many_as_the_document_counts(run: Path) -> None:
     _csv(run, (run.parent / "a.json.samples.csv").read_text(), count=41)
-    done = python("-m", "bench", "compare", run, run)
+    done = called(main, "compare", run, run)
     assert done.returncode == 2
     assert "40 samples are not as many as counted" in done.stderr
 
@@ -190,7 +200,7 @@ def test_samples_are_as_many_as_the_document_counts(run: Path) -> None:
     ],
 )
 def test_wrong_calls_are_one_line(arguments: list[str], code: int, says: str) -> None:
-    done = _latency(*arguments)
+    done = called(main, "latency", "--force", "--warmup", "0", *arguments)
     assert done.returncode == code
     assert says in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr

@@ -8,9 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from artifact_folders import python
+from artifact_folders import called, python
 from stored import stored
 
+from bench.__main__ import main
 from bench.repeatability import agreements
 from bench.repeatability_file import Capture, RepeatabilityRun
 from edge_vessel.vessels import Biomarkers
@@ -102,7 +103,7 @@ def test_wrong_folders_are_one_line(tmp_path: Path, folders: list[str] | None, s
         (root / name).mkdir(parents=True)
     if folders == []:
         root.mkdir()
-    done = python("-m", "bench", "repeatability", root)
+    done = called(main, "repeatability", root)
     assert done.returncode == 2
     assert says in done.stderr
     assert done.stderr.count("\n") == 1, done.stderr

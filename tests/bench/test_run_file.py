@@ -10,9 +10,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 import jsonschema
 import pytest
-from artifact_folders import ROOT, python, write
+from artifact_folders import ROOT, called, python, write
 
 from bench import run_file
+from bench.__main__ import main
 from bench.quantities import Length
 from bench.run_file import EnergyRun, Run
 from edge_vessel.errors import UsageError
@@ -177,12 +178,12 @@ def test_names_are_text_and_no_markup(run: Path, tmp_path: Path) -> None:
     title = "x [/red] <img src=a> [a](javascript:1) | $\\frac$"
     _edit(run, lambda document: document["cases"][0].update(title=title))
     told = tmp_path / "a.md"
-    done = python("-m", "bench", "report", run, "--markdown", told, "--png", tmp_path / "a.png")
+    done = called(main, "report", run, "--markdown", told, "--png", tmp_path / "a.png")
     assert done.returncode == 0, done.stderr
     for said in (title, r"photo[1] [bold]x\n.jpg 999x960"):
         assert said in done.stdout
     assert r"x \[/red] \<img src=a> \[a](javascript:1) \| $\\frac$" in told.read_text()
-    done = python("-m", "bench", "compare", run, run)
+    done = called(main, "compare", run, run)
     assert done.returncode == 0, done.stderr
     assert title in done.stdout
 
@@ -201,7 +202,7 @@ def test_machines_of_other_core_counts_compare(run: Path) -> None:
     other = run.with_name("b")
     other.write_text(run.read_text())
     _edit(other, _elsewhere)
-    done = python("-m", "bench", "compare", run, other, "--across-machines", "--json")
+    done = called(main, "compare", run, other, "--across-machines", "--json")
     assert done.returncode == 0, done.stderr
     assert len(json.loads(done.stdout)) == 2
 
@@ -210,13 +211,13 @@ def test_other_cores_of_one_machine_do_not_compare(run: Path) -> None:
     other = run.with_name("b")
     other.write_text(run.read_text())
     _edit(other, lambda document: document["cases"][0].update(cores=[7]))
-    done = python("-m", "bench", "compare", run, other)
+    done = called(main, "compare", run, other)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
     assert "ran on other cores" in done.stderr
 
 
 @pytest.mark.parametrize("tolerance", ["nan", "inf", "-1", "x"])
 def test_a_tolerance_is_a_share(run: Path, tolerance: str) -> None:
-    done = python("-m", "bench", "compare", run, run, "--tolerance", tolerance)
+    done = called(main, "compare", run, run, "--tolerance", tolerance)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
     assert "a share from 0 to 10" in done.stderr

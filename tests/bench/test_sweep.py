@@ -4,24 +4,21 @@ import json
 from pathlib import Path
 
 import pytest
-from artifact_folders import ROOT, python
+from artifact_folders import ROOT, called, python
+
+from bench.__main__ import main
 
 WEIGHTS = ROOT / "train" / "weights" / "m2unet_fundus.ckpt"
 REPORT = ROOT / "train" / "results" / "m2unet_fundus_on_drive_538px.json"
 GOLDEN = ROOT / "samples" / "chase_db1_07L.jpg"
-
-
-def _sweep(*arguments: str | Path):
-    return python(
-        "-m", "bench", "sweep", WEIGHTS, "--evaluation", REPORT, "--golden", GOLDEN, *arguments
-    )
+SWEEP = ["sweep", WEIGHTS, "--evaluation", REPORT, "--golden", GOLDEN]
 
 
 @pytest.mark.slow
 def test_two_sizes_and_their_law(tmp_path: Path) -> None:
     output = tmp_path / "sweep.json"
     more = ("--threads", "1", "--runs", "15", "--warmup", "0", "--force", "--output", output)
-    done = _sweep("--sizes", "256,128", *more)
+    done = python("-m", "bench", *SWEEP, "--sizes", "256,128", *more)
     assert done.returncode == 0, done.stderr
     cases = json.loads(output.read_text())["cases"]
     assert [case["subject"]["input"] for case in cases] == [[128, 128], [256, 256]]
@@ -41,7 +38,7 @@ def test_two_sizes_and_their_law(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_calls_are_one_line(arguments: list[str], says: str) -> None:
-    done = _sweep(*arguments)
+    done = called(main, *SWEEP, *arguments)
     assert done.returncode == 2
     assert says in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr

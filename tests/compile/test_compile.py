@@ -1,14 +1,15 @@
 """From a checkpoint to a signed artifact, and whether it still computes the same."""
 
 import json
-from pathlib import Path
 
 import onnx
 import pytest
 import torch
-from artifact_folders import ROOT, python
+from artifact_folders import ROOT, called, python
 from torch import nn
 
+from compile import export
+from compile.build import main
 from compile.export import fold_batch_norms, to_onnx
 from compile.parity import Parity, compare
 from compile.size import square
@@ -24,14 +25,12 @@ WEIGHTS = ROOT / "train" / "weights" / "m2unet_drive.ckpt"
 REPORT = ROOT / "train" / "results" / "m2unet_drive.json"
 
 
-def _compile(*arguments: str | Path):
-    return python("-W", "ignore", "-m", "compile", *arguments)
-
-
 def test_one_command_makes_a_signed_artifact_that_passes_its_self_test(tmp_path, samples):
     _, public = signing.generate(tmp_path / "user")
-    done = _compile(WEIGHTS, "-o", tmp_path / "a", "--evaluation", REPORT, "--golden",
-                    samples / "chase_db1_07L.jpg", "--key", tmp_path / "user.key")  # fmt: skip
+    done = python(
+        "-W", "ignore", "-m", "compile", WEIGHTS, "-o", tmp_path / "a", "--evaluation", REPORT,
+        "--golden", samples / "chase_db1_07L.jpg", "--key", tmp_path / "user.key",
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     built = artifact.open_artifact(tmp_path / "a", [signing.load_public_key(public)])
     assert built.manifest.model.parameters == 549_748
@@ -83,7 +82,7 @@ def test_wrong_calls_are_one_line(tmp_path, samples, change, says):
         "--golden": samples / "chase_db1_07L.jpg",
     } | change
     checkpoint = options.pop("checkpoint")
-    done = _compile(checkpoint, *(part for pair in options.items() for part in pair))
+    done = called(main, checkpoint, *(part for pair in options.items() for part in pair))
     assert done.returncode == 2
     assert says in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -93,11 +92,11 @@ def test_wrong_calls_are_one_line(tmp_path, samples, change, says):
 def test_the_export_command_writes_either_batch(tmp_path):
     for more, batch in ([], 1), (["--dynamic-batch"], "batch"):
         path = tmp_path / "m.onnx"
-        done = python("-m", "compile.export", WEIGHTS, "-o", path, "--size", "64", *more)
+        done = called(export.main, WEIGHTS, "-o", path, "--size", "64", *more)
         assert done.returncode == 0, done.stderr
         first = onnx.load(path).graph.input[0].type.tensor_type.shape.dim[0]
         assert (first.dim_param or first.dim_value) == batch
-    done = python("-m", "compile.export", WEIGHTS, "-o", tmp_path / "no" / "m.onnx")
+    done = called(export.main, WEIGHTS, "-o", tmp_path / "no" / "m.onnx")
     assert done.returncode == 3
     assert "m.onnx: cannot be written" in done.stderr
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from artifact_folders import python
+from artifact_folders import called, python
 from native_artifacts import compile_for
 from needs import unavailable
 
+from compile.build import main
 from edge_vessel import artifact
 from edge_vessel.artifact import open_artifact
 from edge_vessel.errors import ArtifactError
@@ -127,8 +128,8 @@ def test_wrong_native_code_is_one_line(
     ],
 )
 def test_wrong_calls_are_one_line(tmp_path: Path, arguments: list[str], says: str) -> None:
-    done = python("-W", "ignore", "-m", "compile", "none.ckpt", "-o", tmp_path / "a",
-                  "--evaluation", "none.json", "--golden", "none.png", *arguments)  # fmt: skip
+    done = called(main, "none.ckpt", "-o", tmp_path / "a", "--evaluation", "none.json",
+                  "--golden", "none.png", *arguments)  # fmt: skip
     assert done.returncode == 2
     assert says in done.stderr
     assert len(done.stderr.splitlines()) == 1

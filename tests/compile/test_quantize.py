@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from artifact_folders import python
+from artifact_folders import called, python
 from native_artifacts import GOLDEN, REPORT, WEIGHTS
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from compile import rewrite
+from compile.build import main
 from compile.export import to_onnx
 from compile.golden import onnx_predictor
 from compile.quantize import MAX_DICE_LOSS, calibration_photographs, quantize
@@ -102,9 +103,9 @@ def test_refused(content, images, says) -> None:
 
 @pytest.mark.parametrize("more", [(), ("--target", "rpi5"), ("--engine", "onnx")])
 def test_the_command_says_what_int8_needs(tmp_path: Path, more: tuple[str, ...]) -> None:
-    done = python(
-        "-W", "ignore", "-m", "compile", WEIGHTS, "--evaluation", REPORT, "--golden", GOLDEN,
-        "--precision", "int8", "-o", tmp_path / "a", *more,
+    done = called(
+        main, WEIGHTS, "--evaluation", REPORT, "--golden", GOLDEN, "--precision", "int8", "-o",
+        tmp_path / "a", *more,
     )  # fmt: skip
     assert done.returncode == 2
     assert done.stderr.startswith("error: --precision int8 in --engine onnx needs --data")
@@ -149,9 +150,9 @@ def test_the_artifact_says_that_it_is_int8_and_passes_its_selftest(
     data: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "int8"
-    done = python(
-        "-W", "ignore", "-m", "compile", WEIGHTS, "--evaluation", REPORT, "--golden", GOLDEN,
-        "--precision", "int8", "--data", data, "-o", folder,
+    done = called(
+        main, WEIGHTS, "--evaluation", REPORT, "--golden", GOLDEN, "--precision", "int8", "--data",
+        data, "-o", folder,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     manifest = open_artifact(folder, (), allow_unsigned=True).manifest

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ def module() -> tvm.IRModule:
     return relax_import.module(content, SCALE, OFFSET, CORE.lanes, MACHINE)
 
 
+@cache
 def convolution() -> tuple[str, tirx.PrimFunc]:
     functions = [
         (name.name_hint, function)
@@ -282,7 +284,7 @@ def tracker() -> Iterator[str]:
         )
     )  # fmt: skip
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while time.monotonic() < deadline:
             try:
                 if "bench" in tvm.rpc.connect_tracker("127.0.0.1", port).text_summary():

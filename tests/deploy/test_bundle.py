@@ -7,9 +7,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from artifact_folders import files, manifest, python
-from worlds import bundle, in_a_world, unpack
+from artifact_folders import called, files, manifest
+from worlds import bundle, in_a_world, unpack, with_artifact
 
+from deploy.__main__ import main
 from deploy.targets import TARGETS
 from edge_vessel import artifact as artifact_module
 from edge_vessel import signing
@@ -68,7 +69,7 @@ def test_installed_upgraded_used_and_removed(
     newer = artifact_module.write(
         tmp_path / "newer", manifest(version=2), files(), signing.load_private_key(keys[0])
     )
-    second = bundle(tmp_path / "second.tar", newer, keys, "x86_64")
+    second = with_artifact(made, tmp_path / "second.tar", newer, keys[0])
     first, second = unpack(made, tmp_path / "one"), unpack(second, tmp_path / "two")
     photograph = samples / "chase_db1_07L.jpg"
     command = (
@@ -237,7 +238,7 @@ def test_wrong_calls_are_one_line(
     tmp_path: Path, keys: tuple[Path, Path], more: tuple[str, ...], code: int, says: str
 ) -> None:
     more = tuple(one.format(key=keys[0]) for one in more)
-    done = python("-m", "deploy", "bundle", "-o", tmp_path / "b.tar", *more)
+    done = called(main, "bundle", "-o", tmp_path / "b.tar", *more)
     assert done.returncode == code, done.stderr
     assert says in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr

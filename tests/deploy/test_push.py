@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from artifact_folders import files, golden_pair, manifest, npz, python
 from needs import unavailable
-from worlds import bundle, environment, world
+from worlds import environment, with_artifact, world
 
 from edge_vessel import artifact, signing
 
@@ -116,7 +116,7 @@ def test_pushed_broken_off_gone_on_and_a_bad_one_changes_nothing(
     whole = files() | {"golden.npz": npz(image=image, probability=1 - probability)}
     key = signing.load_private_key(keys[0])
     bad = artifact.write(tmp_path / "bad", manifest(version=2), whole, key)
-    again = bundle(tmp_path / "b.tar", bad, keys, "x86_64")
+    again = with_artifact(made, tmp_path / "b.tar", bad, keys[0])
     done = remote.push(again, "--trusted-key", keys[1])
     assert done.returncode == 4, done.stderr
     assert "error: root@127.0.0.1: " in done.stderr

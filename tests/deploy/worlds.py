@@ -9,6 +9,9 @@ from pathlib import Path
 from artifact_folders import python
 from needs import unavailable
 
+from deploy.archive import SUMS, SUMS_SIGNATURE, pack
+from edge_vessel import signing
+
 # The root folder as it is, but for what an installation writes to.
 WORLD = """
 set -e
@@ -41,6 +44,23 @@ def unpack(bundle: Path, folder: Path) -> Path:
         archive.extractall(folder, filter="data")
     (found,) = folder.iterdir()
     return found
+
+
+def with_artifact(made: Path, output: Path, artifact: Path, key: Path) -> Path:
+    """The bundle `made` with another artifact and without the kiosk, signed again: its wheels are
+    not fetched a second time."""
+    folder = unpack(made, output.with_suffix(".unpacked"))
+    files: dict[str, bytes | Path] = {
+        str(one.relative_to(folder)): one for one in folder.rglob("*") if one.is_file()
+    }
+    for name in (SUMS, SUMS_SIGNATURE):
+        del files[name]
+    for one in artifact.iterdir():
+        files[f"artifacts/tiny-16/{one.name}"] = one
+    settings = (folder / "bundle.conf").read_text()
+    files["bundle.conf"] = settings.replace("kiosk=yes", "kiosk=no").encode()
+    pack(output, folder.name, files, signing.load_private_key(key), epoch=0)
+    return output
 
 
 def world(tmp_path: Path, command: str, opt: str = "1g") -> list[str]:

@@ -1,12 +1,15 @@
 """Small real artifacts: a 1x1 convolution and a sigmoid in ONNX, on 16x16 pixels."""
 
+import contextlib
 import hashlib
 import io
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import onnx
@@ -107,6 +110,23 @@ def python(*arguments: str | Path, **options) -> subprocess.CompletedProcess[str
         check=False,
         **options,
     )
+
+
+def called(
+    main: Callable[[list[str]], int], *arguments: str | Path
+) -> subprocess.CompletedProcess[str]:
+    """Runs a command's `main` in this process: what a new one costs is mostly its imports."""
+    output, errors = io.StringIO(), io.StringIO()
+    with (
+        mock.patch.dict(os.environ, COLUMNS="200"),
+        contextlib.redirect_stdout(output),
+        contextlib.redirect_stderr(errors),
+    ):
+        try:
+            code = main([str(one) for one in arguments])
+        except SystemExit as ended:  # as argparse ends a wrong call
+            code = ended.code
+    return subprocess.CompletedProcess(arguments, code, output.getvalue(), errors.getvalue())
 
 
 def command(*arguments: str | Path, **options) -> subprocess.CompletedProcess[str]:

@@ -214,19 +214,19 @@ class _Memory(Collector):
         self._frames += 1
         if self._frames == 100:
             self.early = psutil.Process().memory_info().rss
-        elif self._frames % 500 == 0:
+        elif self._frames % 100 == 0:
             self.late = psutil.Process().memory_info().rss
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_ten_thousand_frames_stay_within_20_mb(segmenter, tmp_path):
+def test_two_thousand_frames_stay_within_4_mb(segmenter, tmp_path):
+    """Two KB a frame: whatever is kept of each frame, an array or its JSON line, is more."""
     memory = _Memory()
     lines, preview = JsonlSink(tmp_path / "frames.jsonl"), MjpegSink("127.0.0.1", 0)
-    source = sources.create("synthetic:frames=10000,width=240,height=200")
+    source = sources.create("synthetic:frames=2000,width=240,height=200")
     outcome = Pipeline(source, segmenter, [lines, preview, memory]).run()
     lines.close()
     preview.close()
-    assert outcome.progress.processed == 10_000
-    assert len((tmp_path / "frames.jsonl").read_text().splitlines()) == 10_000
-    assert memory.late - memory.early < 20 * 2**20
+    assert outcome.progress.processed == 2_000
+    assert len((tmp_path / "frames.jsonl").read_text().splitlines()) == 2_000
+    assert memory.late - memory.early < 4 * 2**20

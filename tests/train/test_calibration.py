@@ -7,9 +7,11 @@ import sys
 import numpy as np
 import pytest
 import torch
+from artifact_folders import called
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import log_loss
 
+from train.__main__ import main
 from train.calibration import calibrated, fit_temperature, reliability
 from train.histogram import Histogram, quantise
 from train.models import MODELS, create
@@ -97,10 +99,7 @@ def test_the_command_writes_a_checkpoint_that_remembers(data, tmp_path):
     ],
 )
 def test_faults_are_one_line(options, says, tmp_path):
-    command = [sys.executable, "-m", "train", "calibrate", *options, "--data", str(tmp_path)]
-    done = subprocess.run(
-        [*command, "-o", str(tmp_path / "x.ckpt")], capture_output=True, text=True, check=False
-    )
+    done = called(main, "calibrate", *options, "--data", tmp_path, "-o", tmp_path / "x.ckpt")
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert says in done.stderr

@@ -6,7 +6,9 @@ import sys
 
 import pytest
 import torch
+from artifact_folders import called
 
+from train.__main__ import main
 from train.models import create
 from train.models.checkpoint import Checkpoint, save_slim
 from train.protocol import A_PRIORI, A_PRIORI_OWN
@@ -30,8 +32,7 @@ WEIGHTS = "train/weights/m2unet_drive.ckpt"
     ],
 )
 def test_faults_are_one_line(options, says, data):
-    command = [sys.executable, "-W", "ignore", "-m", "train", "evaluate", "--data", str(data)]
-    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    done = called(main, "evaluate", "--data", data, *options)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1, done.stderr
     assert says in done.stderr
@@ -46,9 +47,7 @@ def test_photographs_that_the_network_was_trained_with_are_no_test(data, tmp_pat
     if further_back:
         run = {"data": "chase_db1", "files": [{"role": "start_from", "run": run}]}
     save_slim(path, Checkpoint("wnet_unet", create("wnet_unet"), run=run))
-    command = [sys.executable, "-W", "ignore", "-m", "train", "evaluate", "--data", str(data)]
-    command += ["--checkpoint", str(path), "--dataset", "chase_db1"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = called(main, "evaluate", "--data", data, "--checkpoint", path, "--dataset", "chase_db1")
     assert done.returncode == 2
     assert f"{path}: was trained with 2 of the test photographs of chase_db1" in done.stderr
     assert done.stderr.count("\n") == 1, done.stderr

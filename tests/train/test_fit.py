@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from artifact_folders import called
 from needs import unavailable
 
 from train.__main__ import main
@@ -132,7 +133,8 @@ def test_several_data_sets_a_teacher_and_averaged_weights(data, tmp_path):
     before = load_checkpoint(teacher).network.state_dict()
     moved = [not torch.equal(before[name], now) for name, now in _weights(tmp_path / "run").items()]
     assert any(moved)
-    other = _run([*command, "--model.model=wnet", "--output", str(tmp_path / "other")])
+    call = command[command.index("fit") :]
+    other = called(main, *call, "--model.model=wnet", "--output", str(tmp_path / "other"))
     assert other.returncode == 2, other.stderr
     assert "holds wnet_unet, not wnet" in other.stderr
 
@@ -193,16 +195,15 @@ def test_wrong_calls_are_one_line(data, tmp_path, capfd, more, says):
 def test_a_run_of_another_kind_or_a_damaged_one_is_not_resumed(data, tmp_path):
     config, output = tmp_path / "small.yaml", tmp_path / "run"
     config.write_text(SMALL_CONFIG.replace("constant", "plateau"))
-    command = [sys.executable, "-W", "ignore", "-m", "train", "fit", "--config", str(config)]
-    command += ["--data", str(data), "--output", str(output), "--trainer.max_epochs", "2"]
-    done = _run(command)
-    assert done.returncode == 0, done.stderr
+    call = ["fit", "--config", str(config), "--data", str(data), "--output", str(output)]
+    call += ["--trainer.max_epochs", "2"]
+    assert called(main, *call).returncode == 0
     last = output / "last.ckpt"
     content = torch.load(last, weights_only=True)
     assert content["lr_schedulers"][0]["last_epoch"] == 2, "a check of the plateau is missing"
 
     def refused(*more: str) -> str:
-        failed = _run([*command, "--resume", *more])
+        failed = called(main, *call, "--resume", *more)
         assert failed.returncode == 2, failed.stderr
         assert "Traceback" not in failed.stderr
         return failed.stderr

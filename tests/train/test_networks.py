@@ -1,19 +1,15 @@
 """The command that prints what each network costs."""
 
 import json
-import subprocess
-import sys
 
 import pytest
+from artifact_folders import called, python
 
-
-def _networks(*arguments: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "train", "networks", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+from train.__main__ import main
 
 
 def test_it_counts_every_network():
-    done = _networks("--json")
+    done = python("-m", "train", "networks", "--json")
     assert done.returncode == 0, done.stderr
     found = {one["name"]: one for one in json.loads(done.stdout)}
     assert found["m2unet"]["parameters"] == 549_748
@@ -23,6 +19,6 @@ def test_it_counts_every_network():
 
 @pytest.mark.parametrize("size", ["0", "100", "-16"])
 def test_a_size_that_no_network_takes_is_one_line(size):
-    done = _networks(f"--size={size}")
+    done = called(main, "networks", f"--size={size}")
     assert done.returncode == 2
     assert done.stderr == f"error: --size {size}: a multiple of 16, such as 544\n"

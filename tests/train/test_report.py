@@ -2,14 +2,15 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from artifact_folders import called
 
 from edge_vessel.errors import UsageError
 from edge_vessel.sources.images import read_image
+from train.__main__ import main
 from train.pictures import RED, WHITE, YELLOW, compared, make_folder, write_png
 from train.protocol import A_PRIORI, A_PRIORI_OWN, FULL_FRAME, POOLED
 from train.report import estimate, lines, matrix
@@ -142,8 +143,7 @@ def test_matrix_of_data_sets(tmp_path):
 
 
 def _run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-W", "ignore", "-m", "train", "report", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return called(main, "report", *arguments)
 
 
 def test_the_command_tells_and_draws(tmp_path):
