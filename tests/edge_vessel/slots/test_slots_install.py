@@ -202,3 +202,12 @@ def test_the_hash_that_the_child_saw(board):
     source = board.build(3)
     seen = prove(source, board.trust, SelfTestLimits())
     assert seen == board.open(source).manifest_sha256
+
+
+def test_the_child_takes_nothing_from_where_root_stands(board, tmp_path, monkeypatch):
+    """/tmp, for one, where anybody may put a package of this name."""
+    source, elsewhere = board.build(3), tmp_path / "elsewhere"
+    (elsewhere / "edge_vessel").mkdir(parents=True)
+    (elsewhere / "edge_vessel/__init__.py").write_text("raise SystemExit('planted')")
+    monkeypatch.chdir(elsewhere)
+    assert prove(source, board.trust, SelfTestLimits()) == board.open(source).manifest_sha256
