@@ -9,7 +9,7 @@ from pathlib import Path
 from deploy.archive import Content, pack
 from deploy.bill_of_materials import bill_of_materials
 from deploy.revision import Revision
-from deploy.targets import TARGETS, BoardTarget
+from deploy.targets import TARGETS, BoardTarget, accelerator_kind
 from deploy.wheels import ROOT, Wheel, collect
 from edge_vessel import __version__, models, signing
 from edge_vessel.artifact import Artifact, open_artifact
@@ -117,12 +117,14 @@ def _files(
     bill = bill_of_materials(name, __version__, wheels, artifacts, revision.created)
     files["bill-of-materials.cdx.json"] = bill.encode()
     needs_mb = sum(one.unpacked_bytes for one in wheels) // 2**20 + _SPARE_MB
-    memory_mb = max(one.manifest.target.memory_mb for one in artifacts)
+    needed = [one.manifest.target for one in artifacts]
+    memory_mb = max(target.memory_mb for target in needed)
     files["bundle.conf"] = (
         f"version={__version__}\nrevision={revision.name}\ntarget={options.target}\n"
         f"machine={target.machine}\npython={options.python}\ndisk_mb={needs_mb}\n"
         f"memory_mb={memory_mb}\nartifact={artifacts[0].manifest.name}\n"
         f"created={revision.created}\nkiosk={'yes' if options.kiosk else 'no'}\n"
+        f"accelerator={accelerator_kind(needed)}\n"
     ).encode()
     return files
 

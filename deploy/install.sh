@@ -57,7 +57,10 @@ for option in "$@"; do
   esac
 done
 [ "$(id -u)" = 0 ] || fail "not root: sudo $0 $*" 2
+# Whoever may open a lock may hold it for ever: root alone may.
+umask 077
 exec 9>"$LOCK"
+umask 022
 flock -n 9 || fail "another installation is at work: wait for it"
 
 remove() {
@@ -94,9 +97,9 @@ cd "$(dirname "$0")"
 sha256sum --check --strict --quiet SHA256SUMS >/dev/null 2>&1 ||
   fail "$(pwd): is damaged: $(sha256sum --check SHA256SUMS 2>/dev/null | grep -v ': OK$' | head -n 1); copy the bundle again" 4
 # Nothing but what the sums vouch for: a wheel or a rule beside them would be installed too.
-more=$(find . ! -type d | sed 's|^\./||' | grep -vxE 'SHA256SUMS(\.sig)?' | while IFS= read -r name; do
-  cut -c 67- SHA256SUMS | grep -qxF -e "$name" || echo "$name"
-done | head -n 1)
+more=$(find . ! -type d | sed 's|^\./||' | awk '
+  NR == FNR { named[substr($0, 67)]; next }
+  !($0 in named) && !/^SHA256SUMS(\.sig)?$/ { print; exit }' SHA256SUMS -)
 [ -z "$more" ] || fail "$(pwd): $more: is not of this bundle: unpack it into an empty folder" 4
 
 # What the board must have, before anything is written.
@@ -149,12 +152,27 @@ if [ ! -f "$release/complete" ]; then
   extra=''
   [ "$(setting kiosk)" != yes ] || extra='[kiosk]'
   "$release/bin/python" -I "$pip/pip" --isolated --quiet --disable-pip-version-check \
-    --no-cache-dir install --no-index --find-links wheels "edge-vessel$extra==$(setting version)" ||
+    --no-cache-dir install --no-compile --no-index --find-links wheels "edge-vessel$extra==$(setting version)" ||
     fail "pip could not install the wheels; the lines above say why"
+  # On all cores, and without what the runtime never imports: half of it, which pip would compile too,
+  # one by one. What does not compile is for another Python.
+  "$release/bin/python" -I -m compileall -q -j 0 -x '/(tests|transformers|lexers)/' "$release/lib" \
+    >/dev/null 2>&1 || true
   mkdir -p "$release/share"
   cp -R bench "$release/share/"
   if [ -d artifacts ]; then cp -R artifacts "$release/share/"; fi
 fi
+
+id "$USER_NAME" >/dev/null 2>&1 ||
+  useradd --system --no-create-home --home-dir "$DATA" --groups video \
+    --shell "$(command -v nologin || echo /bin/false)" "$USER_NAME"
+# Of a GPU's nodes: where one is needed, and the system has given them a group.
+gpu=$(setting accelerator)
+if [ "$gpu" != none ] && getent group render >/dev/null; then
+  usermod --append --groups render "$USER_NAME"
+fi
+# The self-test runs as the owner of the slots.
+install -d -m 755 -o "$USER_NAME" -g "$USER_NAME" "$DATA" "$DATA/slots"
 
 # In a slot the artifact is proven on this very board: signature, hashes, target, self-test.
 artifact=$(setting artifact)
@@ -170,9 +188,6 @@ for key in trusted.d/*.pem; do
     install -m 644 "$key" "$KEYS/trusted.d/"
   fi
 done
-id "$USER_NAME" >/dev/null 2>&1 ||
-  useradd --system --no-create-home --home-dir "$DATA" --groups video \
-    --shell "$(command -v nologin || echo /bin/false)" "$USER_NAME"
 
 # On the disk before anything points to it.
 sync -f "$release"
@@ -200,6 +215,8 @@ if [ -n "$service" ]; then
   unit=$SERVICE
   [ -z "$kiosk" ] || unit=$KIOSK
   install -m 644 "systemd/$unit" "$UNITS/"
+  rm -f "$UNITS/$unit.d/gpu.conf"
+  [ "$gpu" = none ] || install -D -m 644 "systemd/gpu-$gpu.conf" "$UNITS/$unit.d/gpu.conf"
   install -m 644 "udev/$RULE" "$RULES/"
   udevadm control --reload 2>/dev/null || true
   udevadm trigger --subsystem-match=video4linux 2>/dev/null || true

@@ -1,5 +1,6 @@
 """The boards that a bundle can be made for."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,3 +68,9 @@ TARGETS = {
         "x86-64", "x86_64", frozenset({"avx", "avx2", "fma", "sse4_2"}), ("opencl",)
     ),
 }
+
+
+def accelerator_kind(needed: Iterable[Target]) -> str:
+    """What the first that needs a GPU reaches it by, "cuda" or "opencl"; else "none"."""
+    kinds = (target.accelerator.partition(":")[0] for target in needed)
+    return next((kind for kind in kinds if kind != NONE), NONE)

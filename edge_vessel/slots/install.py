@@ -56,7 +56,7 @@ def install(layout: Layout, source: Artifact, trust: Trust, rules: Rules) -> Sta
         refuse(layout, state, release, rules.allow_downgrade)
         stage(layout, source)
         try:
-            seen = prove(layout.incoming, trust.flags, rules.selftest)
+            seen = prove(layout.incoming, trust, rules.selftest)
             if seen != release.manifest_sha256:
                 raise ArtifactError(f"{layout.incoming}: was changed while it was tested")
         except EdgeVesselError:

@@ -16,12 +16,13 @@ _POLL_S = 0.02
 def locked(path: Path, holder: str, wait_s: float = 0.0) -> Iterator[None]:
     """Holds the lock file `path`, which stays; `holder` names in messages who else may hold it.
 
+    Root and the owner of its folder alone may open it: whoever may open it may hold it for ever.
+
     Raises:
         DeviceError: somebody else still holds it after `wait_s`, or it cannot be opened.
     """
-    flags = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
-        descriptor = os.open(path, flags, 0o644)
+        descriptor = _open(path)
     except OSError as error:
         raise DeviceError(f"{path}: cannot be opened: {error.strerror}") from error
     try:
@@ -33,6 +34,18 @@ def locked(path: Path, holder: str, wait_s: float = 0.0) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return os.open(path, flags)
+    if os.geteuid() == 0:  # the service that takes it is the folder's owner
+        folder = path.parent.stat()
+        os.fchown(descriptor, folder.st_uid, folder.st_gid)
+    return descriptor
 
 
 def _taken(descriptor: int) -> bool:

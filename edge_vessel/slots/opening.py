@@ -21,12 +21,6 @@ class Trust:
         """As `open_artifact`."""
         return open_artifact(path, trusted_keys(self.keys), self.allow_unsigned)
 
-    @property
-    def flags(self) -> list[str]:
-        """The same, for another command's line."""
-        flags = [flag for key in self.keys for flag in ("--trusted-key", str(key))]
-        return [*flags, "--allow-unsigned"] if self.allow_unsigned else flags
-
 
 def release_of(artifact: Artifact) -> Release:
     """What the state remembers of an artifact."""

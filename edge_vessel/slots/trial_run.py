@@ -1,17 +1,23 @@
 """The golden self-test of an artifact that is not trusted to behave: in a process of its own."""
 
+import contextlib
 import json
 import math
 import os
+import pwd
 import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from edge_vessel.errors import ArtifactError, DeviceError, kind_of
+from edge_vessel.bounded_read import read_regular
+from edge_vessel.errors import ArtifactError, DeviceError, UsageError, kind_of
+from edge_vessel.signing import MAX_KEY_BYTES
+from edge_vessel.slots.opening import Trust
 
 _MIB = 1024 * 1024
 
@@ -28,29 +34,28 @@ class SelfTestLimits:
     timeout_s: float = 120.0
 
 
-def prove(folder: Path, trust_flags: Sequence[str], limits: SelfTestLimits) -> str:
+@dataclass(frozen=True)
+class _Account:
+    """Whom the child runs as, as `subprocess` takes it: None for who this process is."""
+
+    user: int | None = None
+    group: int | None = None
+    extra_groups: list[int] | None = None
+
+
+def prove(folder: Path, trust: Trust, limits: SelfTestLimits) -> str:
     """Runs `edge-vessel artifact verify` on `folder`; returns the SHA-256 of the manifest it saw.
 
     Native code of an artifact may crash, hang or eat the memory: it does so in the child. Should
-    this process be killed, a limit of the child's processor time ends it.
+    this process be killed, a limit of the child's processor time ends it. For root the child runs
+    as the owner of what `folder` lies in: the slots are the service's, and so is what runs there.
 
     Raises:
         ArtifactError, DeviceError, UsageError: as the child says, each for its own fault.
         ArtifactError: the child was ended by a limit, or crashed.
     """
-    verify = [
-        sys.executable,
-        "-m",
-        "edge_vessel.artifact",
-        "verify",
-        str(folder.absolute()),
-        "--json",
-    ]
-    with subprocess.Popen(
-        [*verify, *trust_flags], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as child:
+    with _handed_over(trust) as keys, _started(folder.absolute(), trust, keys, limits) as child:
         try:
-            _limit(child.pid, limits)
             answer = child.communicate(timeout=limits.timeout_s)[0]
         except subprocess.TimeoutExpired as error:
             raise ArtifactError(
@@ -62,15 +67,66 @@ def prove(folder: Path, trust_flags: Sequence[str], limits: SelfTestLimits) -> s
     return _verdict(folder, child.returncode, answer, limits)
 
 
-def _limit(pid: int, limits: SelfTestLimits) -> None:
+def _started(
+    folder: Path, trust: Trust, keys: list[int], limits: SelfTestLimits
+) -> subprocess.Popen[bytes]:
+    # -P: a package of this name in the working folder, which may be anybody's, is not ours.
+    command = [sys.executable, "-P", "-m", "edge_vessel.artifact", "verify", str(folder), "--json"]
+    for key in keys:
+        command += ["--trusted-key", f"/proc/self/fd/{key}"]
+    if trust.allow_unsigned:
+        command.append("--allow-unsigned")
+    account = _account(folder.parent)
+    try:
+        return subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            pass_fds=keys,
+            user=account.user,
+            group=account.group,
+            extra_groups=account.extra_groups,
+            # By itself: to limit another user's process takes more than being root in a container.
+            # What it runs before the command takes no lock that a thread could hold.
+            preexec_fn=partial(_limit, limits),  # noqa: PLW1509
+        )
+    except subprocess.SubprocessError as error:
+        raise DeviceError("the self-test cannot be limited: ulimit -a tells the limits") from error
+    except PermissionError as error:
+        raise DeviceError(
+            f"{sys.executable}: the owner of {folder.parent}, user {account.user}, may not run it: "
+            "use a Python that every user may run"
+        ) from error
+
+
+def _account(slots: Path) -> _Account:
+    owner = slots.stat()
+    if os.geteuid() != 0 or owner.st_uid == 0:
+        return _Account()
+    try:
+        name = pwd.getpwuid(owner.st_uid).pw_name
+    except KeyError:
+        return _Account(owner.st_uid, owner.st_gid, [])
+    return _Account(owner.st_uid, owner.st_gid, os.getgrouplist(name, owner.st_gid))
+
+
+@contextlib.contextmanager
+def _handed_over(trust: Trust) -> Iterator[list[int]]:
+    """Descriptors of copies of the keys: the files may lie where the child's user may not look."""
+    with contextlib.ExitStack() as stack:
+        copies = [stack.enter_context(os.fdopen(os.memfd_create("key"), "wb")) for _ in trust.keys]
+        for key, copy in zip(trust.keys, copies, strict=True):
+            copy.write(read_regular(key, MAX_KEY_BYTES, UsageError, follow_symlinks=True))
+            copy.flush()
+        yield [copy.fileno() for copy in copies]
+
+
+def _limit(limits: SelfTestLimits) -> None:
     # RLIMIT_DATA and not RLIMIT_AS: the address space counts what threads reserve and never use.
     memory = limits.memory_mb * _MIB
     processor_s = math.ceil(limits.timeout_s * (os.cpu_count() or 1))
-    try:
-        resource.prlimit(pid, resource.RLIMIT_DATA, (memory, memory))
-        resource.prlimit(pid, resource.RLIMIT_CPU, (processor_s, processor_s))
-    except (OSError, ValueError) as error:
-        raise DeviceError(f"the self-test cannot be limited: {error}") from error
+    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CPU, (processor_s, processor_s))
 
 
 def _verdict(folder: Path, code: int, answer: bytes, limits: SelfTestLimits) -> str:

@@ -11,7 +11,7 @@ from artifact_folders import called, files, manifest
 from worlds import bundle, in_a_world, unpack, with_artifact
 
 from deploy.__main__ import main
-from deploy.targets import TARGETS
+from deploy.targets import TARGETS, accelerator_kind
 from edge_vessel import artifact as artifact_module
 from edge_vessel import signing
 from edge_vessel.artifact import open_artifact
@@ -63,6 +63,13 @@ def test_a_bundle_for_a_board_holds_its_wheels_and_is_refused_here(
     assert re.fullmatch(r"error: the bundle is for aarch64, this board is x86_64.*\n", done.stderr)
 
 
+# Says so once a process of the service's user is there; nothing but the self-test is one.
+SELF_TEST_WATCHED = """
+until [ "$(find /proc -maxdepth 1 -user edge-vessel 2>/dev/null)" ]; do sleep 0.1; done &&
+  echo proven as the service &
+"""
+
+
 def test_installed_upgraded_used_and_removed(
     made: Path, keys: tuple[Path, Path], samples: Path, tmp_path: Path
 ) -> None:
@@ -73,7 +80,9 @@ def test_installed_upgraded_used_and_removed(
     first, second = unpack(made, tmp_path / "one"), unpack(second, tmp_path / "two")
     photograph = samples / "chase_db1_07L.jpg"
     command = (
-        f"cd /tmp && {first}/install.sh --no-service && edge-vessel slots confirm >/dev/null && "
+        f"{SELF_TEST_WATCHED} cd /tmp && {first}/install.sh --no-service; kill $!; "
+        "stat -c %a:%n /run/*.lock /var/lib/edge-vessel/slots/*.lock && "
+        "edge-vessel slots confirm >/dev/null && "
         f"{second}/install.sh --no-service && {second}/install.sh --no-service && "
         "ls /opt/edge-vessel/releases | wc -l && "
         f"edge-vessel run --slots --input {photograph} --jsonl - --output /opt/maps && "
@@ -88,6 +97,9 @@ def test_installed_upgraded_used_and_removed(
     )
     done = in_a_world(tmp_path, command)
     told = done.stdout
+    assert "proven as the service\n" in told, done.stderr
+    for lock in ("run/edge-vessel-install", "var/lib/edge-vessel/slots/install"):
+        assert f"600:/{lock}.lock\n" in told
     assert told.count("for x86_64; runs tiny-16") == 3, told + done.stderr
     assert told.count("installing into") == 2, "the third time there was nothing to install"
     assert "\n2\n" in told, "the release before is there to go back to"
@@ -125,18 +137,21 @@ esac
 def test_a_kiosk_starts_after_it_has_a_key_and_a_token(made: Path, tmp_path: Path) -> None:
     """Its unit is told to the system's manager, a simulated one, and the commands it says work."""
     folder = unpack(made, tmp_path / "with")
+    gpu = unpack(made, tmp_path / "gpu")
+    _rewrite(gpu, "bundle.conf", "accelerator=none", "accelerator=opencl")
     without = unpack(made, tmp_path / "without")
     _rewrite(without, "bundle.conf", "kiosk=yes", "kiosk=no")
     (tmp_path / "systemctl").write_text(SYSTEMCTL)
     command = (
         f"mkdir -p /run/systemd/system && install {tmp_path}/systemctl /usr/local/bin/systemctl && "
-        f"cd /tmp && umask 077 && {folder}/install.sh --kiosk > /opt/said && cat /opt/said && "
+        "groupadd --force render && cd /tmp && umask 077 && "
+        f"{gpu}/install.sh --kiosk > /opt/said && cat /opt/said && "
         'grep "^  [/a-z]" /opt/said | sh -e && '
         "stat -L -c %a:%n /opt/edge-vessel/current/bin /var/lib/edge-vessel/slots/a && "
         "stat -c %U:%a:%n /var/lib/edge-vessel/biometrics/tokens.json && "
         "stat -c %U:%a:%n /etc/edge-vessel/kiosk.key && "
-        "touch /etc/enabled && echo AGAIN && "
-        f"{folder}/install.sh && ls /etc/systemd/system; {without}/install.sh; echo code $?; "
+        "groups edge-vessel && ls /etc/systemd/system/*.d && touch /etc/enabled && echo AGAIN && "
+        f"{folder}/install.sh && ls -R /etc/systemd/system; {without}/install.sh; echo code $?; "
         "edge-vessel kiosk serve --camera synthetic: --key none --store /opt/none; echo code $?; "
         f"{folder}/install.sh --uninstall; ls /etc/systemd/system"
     )
@@ -149,6 +164,9 @@ def test_a_kiosk_starts_after_it_has_a_key_and_a_token(made: Path, tmp_path: Pat
     assert "root:600:/etc/edge-vessel/kiosk.key\n" in told
     for readable in ("/opt/edge-vessel/current/bin", "/var/lib/edge-vessel/slots/a"):
         assert f"755:{readable}\n" in told, "root's umask keeps the service's user out"
+    assert re.search(r"^edge-vessel : .*\brender\b", told, re.MULTILINE), told
+    assert "gpu.conf\n" in told, "the GPU's nodes are opened"
+    assert "gpu.conf" not in again, "and closed"
     assert "systemctl --no-block restart edge-vessel-kiosk.service\n" in again
     upgraded, _, removed = again.partition("systemctl disable --now edge-vessel.service\n")
     assert removed.startswith("systemctl disable --now edge-vessel-kiosk.service\n"), removed
@@ -220,6 +238,15 @@ def test_what_a_board_can_run(target: str, needed: Target, says: str | None) -> 
         return
     with pytest.raises(UsageError, match=says):
         TARGETS[target].check(needed, Path("a"))
+
+
+@pytest.mark.parametrize(
+    ("accelerators", "kind"),
+    [(("none",), "none"), (("none", "cuda:sm_87"), "cuda"), (("opencl", "cuda:sm_87"), "opencl")],
+)
+def test_whose_nodes_an_installation_opens(accelerators: tuple[str, ...], kind: str) -> None:
+    targets = [Target("any", "any", (), 1, 64, accelerator) for accelerator in accelerators]
+    assert accelerator_kind(targets) == kind
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,8 @@ StrictModes no
 PermitRootLogin yes
 PasswordAuthentication no
 UsePAM no
-SetEnv PATH={path}
+# Whatever root's own .bashrc puts first.
+ForceCommand PATH={path} sh -c "$SSH_ORIGINAL_COMMAND"
 """
 
 

@@ -50,6 +50,23 @@ def test_its_exposure_is_below_2_5(unit, analyze):
     assert f"Overall exposure level for {unit.name}" in done.stdout
 
 
+@pytest.mark.parametrize("unit", [UNIT, KIOSK])
+@pytest.mark.parametrize("gpu", ["cuda", "opencl"])
+def test_nor_does_a_gpu_open_it_further(unit, gpu, analyze, tmp_path):
+    """Units and drop-in as install.sh lays them."""
+    units = tmp_path / "etc/systemd/system"
+    (units / f"{unit.name}.d").mkdir(parents=True)
+    shutil.copy(unit, units)
+    shutil.copy(unit.parent / f"gpu-{gpu}.conf", units / f"{unit.name}.d/gpu.conf")
+    command = [analyze, "security", "--offline=true", "--threshold=25", "--no-pager"]
+    command += [f"--root={tmp_path}", unit.name]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
+    assert f"Overall exposure level for {unit.name}" in done.stdout
+    assert re.search("DeviceAllow= .*char-226:rw.* char-81:rw", done.stdout)
+    assert "✗ MemoryDenyWriteExecute=" in done.stdout
+
+
 def test_a_unit_that_is_open_fails_that_test(analyze, tmp_path):
     opened = tmp_path / "open.service"
     opened.write_text("[Service]\nExecStart=/bin/true\n")

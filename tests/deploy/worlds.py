@@ -73,8 +73,9 @@ def world(tmp_path: Path, command: str, opt: str = "1g") -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """Root's programs are found."""
-    return {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}
+    """Root's programs are found, and the system's Python first: another may be root's alone, and
+    the service's user could not run it."""
+    return {**os.environ, "PATH": f"/usr/local/bin:/usr/bin:/usr/sbin:/sbin:{os.environ['PATH']}"}
 
 
 def in_a_world(tmp_path: Path, command: str, opt: str = "1g") -> subprocess.CompletedProcess[str]:

@@ -1,6 +1,7 @@
 import hashlib
 import os
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ import artifact_folders
 import psutil
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from needs import unavailable
 from slot_boards import Board
 
 from edge_vessel.errors import ArtifactError, DeviceError, EdgeVesselError, UsageError
@@ -165,6 +167,17 @@ def take(path: Path, order: list[str]) -> None:
         order.append("second")
 
 
+@pytest.mark.parametrize("owner", [0, 65534])
+def test_a_lock_is_nobodys_but_the_folders_owners(tmp_path, owner):
+    if os.geteuid() != 0:
+        unavailable("giving a folder away takes root")
+    os.chown(tmp_path, owner, owner)
+    for _ in range(2):
+        with locked(tmp_path / "lock", "the other"):
+            status = (tmp_path / "lock").stat()
+            assert (status.st_uid, stat.S_IMODE(status.st_mode)) == (owner, 0o600)
+
+
 def test_a_kill_during_the_self_test(board):
     """The child outlives its parent by a moment; neither the board nor the next try notices."""
     source = board.build(3)
@@ -187,5 +200,14 @@ def test_a_kill_during_the_self_test(board):
 
 def test_the_hash_that_the_child_saw(board):
     source = board.build(3)
-    seen = prove(source, board.trust.flags, SelfTestLimits())
+    seen = prove(source, board.trust, SelfTestLimits())
     assert seen == board.open(source).manifest_sha256
+
+
+def test_the_child_takes_nothing_from_where_root_stands(board, tmp_path, monkeypatch):
+    """/tmp, for one, where anybody may put a package of this name."""
+    source, elsewhere = board.build(3), tmp_path / "elsewhere"
+    (elsewhere / "edge_vessel").mkdir(parents=True)
+    (elsewhere / "edge_vessel/__init__.py").write_text("raise SystemExit('planted')")
+    monkeypatch.chdir(elsewhere)
+    assert prove(source, board.trust, SelfTestLimits()) == board.open(source).manifest_sha256
