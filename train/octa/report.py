@@ -66,12 +66,17 @@ def _read(path: Path) -> Read:
 
 
 def _title(content: dict[str, Any]) -> str:
-    """The network's name, and what of the ablation it lacks."""
+    """The network's name, its plane perceptron if not the usual one, and what of the ablation it
+    lacks."""
     name, options = str(content["model"]), content["options"]
+    words = [name]
+    if options.get("plane", "unet") != "unet":
+        words.append(f"with {options['plane']}")
     if name == "asr_ipn_v2":
-        lacking = [one for one in ("separable", "attention") if not options.get(one, True)]
-        return " ".join([name, *(f"without {one}" for one in lacking)])
-    return name
+        words += [
+            f"without {one}" for one in ("separable", "attention") if not options.get(one, True)
+        ]
+    return " ".join(words)
 
 
 def table(found: Sequence[Read]) -> str:
