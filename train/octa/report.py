@@ -26,8 +26,8 @@ _PUBLISHED = (
 
 @dataclass(frozen=True)
 class Read:
-    """What the table needs of one evaluation; `rate` is that of learning, clDice the mean over eyes,
-    the other scores pooled."""
+    """What the table needs of one evaluation; `rate` is that of learning, clDice the mean over
+    eyes, the other scores pooled."""
 
     name: str
     depth: int
