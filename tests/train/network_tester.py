@@ -28,7 +28,7 @@ class NetworkTester:
 
     `options` make a network that is quick to test, where the published one is not, and `leading`
     are its images' dimensions before height and width; `parameters` and `multiply_adds_544` are the
-    published one's.
+    published one's, which is made with `variant`.
     """
 
     name: str
@@ -36,6 +36,7 @@ class NetworkTester:
     multiply_adds_544: int
     multiple: int
     options: ClassVar[dict[str, Any]] = {}
+    variant: ClassVar[dict[str, Any]] = {}
     steps: ClassVar[int] = 12  # that lower the loss by a tenth
     leading: ClassVar[tuple[int, ...]] = (3,)
     sizes = ((64, 64), (48, 96), (96, 32))
@@ -65,7 +66,7 @@ class NetworkTester:
 
     def test_cost_is_the_published_one(self):
         with torch.device("meta"):
-            network = create(self.name)
+            network = create(self.name, **self.variant)
         assert parameters(network) == self.parameters
         assert multiply_adds(network, 544, 544) == self.multiply_adds_544
         assert network.multiple == self.multiple

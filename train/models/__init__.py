@@ -46,7 +46,7 @@ OCTA_MODELS: dict[str, type[nn.Module]] = {
 }
 
 
-def create(name: str, **options: float | Sequence[int]) -> nn.Module:
+def create(name: str, **options: float | str | Sequence[int]) -> nn.Module:
     """A fresh network of either registry; `options` are its class's arguments.
 
     Raises:

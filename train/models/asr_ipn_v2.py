@@ -21,5 +21,8 @@ class ASRIPNV2(IPNV2):
         plane_widths: Sequence[int] = (32, 64, 128, 256),
         separable: bool = True,
         attention: bool = True,
+        plane: str = "unet",
     ) -> None:
-        super().__init__(channels, classes, width, poolings, plane_widths, separable, attention)
+        super().__init__(
+            channels, classes, width, poolings, plane_widths, separable, attention, plane
+        )

@@ -1,18 +1,25 @@
 """IPN-V2: IPN with a plane perceptron, which gives it a view across the plane.
 
 Source: Li et al., "IPN-V2 and OCTA-500: Methodology and Dataset for Retinal Image Segmentation",
-arXiv 2012.07261, section on IPN-V2. The plane perceptron is the 2-D U-Net of the two that it tries.
+arXiv 2012.07261, section on IPN-V2. The plane perceptron is a 2-D U-Net, or U-Net 3+ as the second
+choice.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from train.models.encoder_decoder import EncoderDecoder, he_normal_
-from train.models.feature_block import FeatureBlock, TwoBlocks
+from edge_vessel.errors import UsageError
+from train.models.encoder_decoder import he_normal_
+from train.models.feature_block import FeatureBlock
+from train.models.plane_unet import unet
 from train.models.projection_learning import Projection, as_volume
+from train.models.unet3plus import UNet3Plus
+
+# Made of widths, a block, `channels_in` and `classes`.
+PLANES: dict[str, Callable[..., nn.Module]] = {"unet": unet, "unet3plus": UNet3Plus}
 
 
 class IPNV2(nn.Module):
@@ -30,6 +37,10 @@ class IPNV2(nn.Module):
         poolings: along the depth; the paper's for a depth of 160.
         plane_widths: channels of the plane perceptron's levels, the full resolution first.
         separable, attention: what ASR-IPN-V2 does to it.
+        plane: the plane perceptron, a name of `PLANES`.
+
+    Raises:
+        UsageError: the plane is not known, or a pooling is below 1.
     """
 
     def __init__(
@@ -41,8 +52,11 @@ class IPNV2(nn.Module):
         plane_widths: Sequence[int] = (32, 64, 128, 256),
         separable: bool = False,
         attention: bool = False,
+        plane: str = "unet",
     ) -> None:
         super().__init__()
+        if plane not in PLANES:
+            raise UsageError(f"unknown plane {plane!r}; known: {', '.join(PLANES)}")
         self.projection = Projection(
             channels, width, poolings, separable=separable, attention=attention
         )
@@ -50,11 +64,8 @@ class IPNV2(nn.Module):
         make = partial(FeatureBlock, separable=separable, attention=attention)
         self.skip = make(width, width, kernel=(self.depth, 1, 1), stride=(self.depth, 1, 1))
         he_normal_(self)
-        self.plane = EncoderDecoder(
-            plane_widths,
-            partial(TwoBlocks, block=partial(make, kernel=(3, 3))),
-            channels_in=2 * width,
-            classes=classes,
+        self.plane = PLANES[plane](
+            plane_widths, partial(make, kernel=(3, 3)), channels_in=2 * width, classes=classes
         )
         self.multiple = self.plane.multiple
 
@@ -65,8 +76,10 @@ class IPNV2(nn.Module):
         return torch.cat([plane, self.skip(first).squeeze(2)], dim=1)
 
     def features(self, volume: Tensor) -> Tensor:
-        """(N, channels, D, H, W) to the last 2-D map (N, plane_widths[0], H, W)."""
-        return self.plane.features(self.project(volume))
+        """(N, channels, D, H, W) to the plane perceptron's last map, plane_widths[0] wide in a
+        U-Net."""
+        found: Tensor = self.plane.features(self.project(volume))
+        return found
 
     def forward(self, volume: Tensor) -> Tensor:
         logits: Tensor = self.plane(self.project(volume))

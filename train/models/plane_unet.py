@@ -6,7 +6,16 @@ from functools import partial
 from torch import Tensor
 
 from train.models.encoder_decoder import EncoderDecoder
-from train.models.feature_block import FeatureBlock, TwoBlocks
+from train.models.feature_block import Block, FeatureBlock, TwoBlocks
+
+
+def unet(
+    widths: Sequence[int], block: Block, channels_in: int = 3, classes: int = 1
+) -> EncoderDecoder:
+    """A U-Net of a convolution and all that follows it, twice a level, as the papers' is."""
+    return EncoderDecoder(
+        widths, partial(TwoBlocks, block=block), channels_in=channels_in, classes=classes
+    )
 
 
 class PlaneUNet(EncoderDecoder):

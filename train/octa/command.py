@@ -1,41 +1,26 @@
 """`python -m train octa`: volumes of OCTA, from vessel graphs to a table."""
 
-import csv
-import io
 import json
 import sys
-import time
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, fields
 from typing import TypeVar
 
-import torch
 from rich.console import Console
 from rich.progress import track
 
 from edge_vessel.atomic import write_file
 from edge_vessel.command_line import Parser, path, whole_number
-from edge_vessel.errors import UsageError
 from train.data import octa_synth
-from train.data.octa_split import split
 from train.data.root import data_root
 from train.data.voxelise import Appearance
-from train.git import git_revision
-from train.models.checkpoint import Checkpoint, load_checkpoint, save_slim
-from train.models.ipn_v2_plus import IPNV2Plus
+from train.models.checkpoint import load_checkpoint
 from train.octa.costs import costs
 from train.octa.evaluation import evaluate
+from train.octa.fit import Run, fit
 from train.octa.report import read_reports, table
 from train.octa.settings import read_settings
-from train.octa.training import (
-    Step,
-    images_of,
-    make_network,
-    take_first_stage,
-    train_patches,
-    train_whole,
-)
 from train.pictures import compared, make_folder, write_png
 
 _MAX_SEED = 2**31 - 1
@@ -82,51 +67,17 @@ def _labels(options: Namespace) -> None:
 
 
 def _fit(options: Namespace) -> None:
-    settings = read_settings(options.config)
-    eyes = octa_synth.read_eyes(options.eyes)
-    torch.manual_seed(options.seed)
-    network = make_network(settings, images_of(eyes, settings))
-    last = options.output / "last.ckpt"
-    if last.exists():
-        raise UsageError(f"{last} exists: name another --output")
-    make_folder(options.output)
-    training, _ = split(len(eyes.labels), settings.split_seed)
-    training_eyes = [eyes.record.ids[one] for one in training]
-    steps: list[Step] = []
-    began, processor = time.monotonic(), time.process_time()
-    if options.first_stage is None:
-        on_patches = train_patches(network, eyes, training, settings, options.seed)
-        steps += _shown(on_patches, "patches", settings.steps)
-    elif not isinstance(network, IPNV2Plus):
-        raise UsageError(f"--first-stage: {settings.model} has one stage")
-    else:
-        take_first_stage(network, load_checkpoint(options.first_stage), training_eyes)
-    if isinstance(network, IPNV2Plus) and settings.whole_steps:
-        on_planes = train_whole(network, eyes, training, settings, options.seed)
-        steps += _shown(on_planes, "whole planes", settings.whole_steps)
-    run = {
-        "data": "octa_synth",
-        "synthetic": True,
-        "seed": options.seed,
-        "settings": asdict(settings),
-        "rendering": asdict(eyes.record),
-        "training_eyes": training_eyes,
-        "first_stage": None if options.first_stage is None else options.first_stage.parent.name,
-        "minutes": round((time.monotonic() - began) / 60, 1),
-        "processor_minutes": round((time.process_time() - processor) / 60, 1),
-        "git_revision": git_revision(),
-    }
-    write_file(options.output / "curve.csv", _curve(steps))
-    save_slim(last, Checkpoint(settings.model, network.eval(), settings.model_options, run))
-    sys.stdout.write(f"{last}: {len(steps)} steps, {run['minutes']} min\n")
-
-
-def _curve(steps: Sequence[Step]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("stage", "step", "loss", "seconds"))
-    writer.writerows((one.stage, one.number, f"{one.loss:.5f}", one.seconds) for one in steps)
-    return text.getvalue().encode()
+    run = Run(
+        read_settings(options.config),
+        octa_synth.read_eyes(options.eyes),
+        options.output,
+        options.seed,
+        options.first_stage,
+        options.resume,
+        options.save_every,
+    )
+    said = fit(run, lambda descent: _shown(descent, descent.stage, len(descent)))
+    sys.stdout.write(f"{said}\n")
 
 
 def _evaluate(options: Namespace) -> None:
@@ -208,12 +159,20 @@ def _parser() -> Parser:
     render.add_argument("--processes", type=whole_number(1, 1024), default=1)
     labels.add_argument("--side", type=whole_number(1, 1216), default=1216, metavar="PX")
 
-    fit = add(_fit, "fit", "train a network on rendered eyes")
-    fit.add_argument("--config", type=path, required=True, metavar="YAML")
-    fit.add_argument("--eyes", type=path, required=True, metavar="DIR", help="of render")
-    fit.add_argument("--output", type=path, required=True, metavar="DIR")
-    fit.add_argument("--seed", type=whole_number(0, _MAX_SEED), default=0)
-    fit.add_argument("--first-stage", type=path, metavar="CKPT", help="a trained ipn_v2")
+    train = add(_fit, "fit", "train a network on rendered eyes")
+    train.add_argument("--config", type=path, required=True, metavar="YAML")
+    train.add_argument("--eyes", type=path, required=True, metavar="DIR", help="of render")
+    train.add_argument("--output", type=path, required=True, metavar="DIR")
+    train.add_argument("--seed", type=whole_number(0, _MAX_SEED), default=0)
+    train.add_argument("--first-stage", type=path, metavar="CKPT", help="a trained ipn_v2")
+    train.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
+    train.add_argument(
+        "--save-every",
+        type=whole_number(1, 10**9),
+        default=Run.save_every,
+        metavar="STEPS",
+        help="how often the state for --resume is written (default %(default)s)",
+    )
 
     score = add(_evaluate, "evaluate", "a checkpoint on the test eyes")
     score.add_argument("--checkpoint", type=path, required=True, metavar="FILE")

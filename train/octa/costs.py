@@ -9,12 +9,14 @@ from train.models import create
 from train.models.cost import multiply_adds, parameters
 
 # Name in the table, network of the registry, its options.
-ROWS: tuple[tuple[str, str, dict[str, bool]], ...] = (
+ROWS: tuple[tuple[str, str, dict[str, bool | str]], ...] = (
     ("ipn", "ipn", {}),
     ("ipn_v2", "ipn_v2", {}),
+    ("ipn_v2 + unet3plus", "ipn_v2", {"plane": "unet3plus"}),
     ("ipn_v2 + separable", "asr_ipn_v2", {"attention": False}),
     ("ipn_v2 + cbam", "asr_ipn_v2", {"separable": False}),
     ("asr_ipn_v2 (both)", "asr_ipn_v2", {}),
+    ("asr_ipn_v2 + unet3plus", "asr_ipn_v2", {"plane": "unet3plus"}),
     ("ipn_v2_plus", "ipn_v2_plus", {}),
 )
 
@@ -35,14 +37,16 @@ def costs(side_px: int, projection: bool) -> list[OctaCost]:
     """Counts, computes nothing. Volumes have the papers' depth of 160."""
     found = [_cost("plane_unet", "plane_unet", {}, side_px)]
     for title, name, options in ROWS:
-        shape: dict[str, int | Sequence[int]] = {}
+        shape: dict[str, bool | str | int | Sequence[int]] = {}
         if projection:
             shape = {"channels": 3, "poolings": (1,) * (4 if name == "ipn" else 3)}
         found.append(_cost(title, name, {**options, **shape}, side_px))
     return found
 
 
-def _cost(title: str, name: str, options: dict[str, int | Sequence[int]], side_px: int) -> OctaCost:
+def _cost(
+    title: str, name: str, options: dict[str, bool | str | int | Sequence[int]], side_px: int
+) -> OctaCost:
     with torch.device("meta"):
         network = create(name, **options)
     return OctaCost(

@@ -15,7 +15,7 @@ def network_input(values: NDArray[np.uint8]) -> Tensor:
 
 
 class Patches:
-    """Batches without end, the same for the same seed.
+    """Batches without end, the same for the same state of `random`.
 
     Args:
         images: (N, channels, [depth,] H, W) uint8, mapped or in memory.
@@ -35,11 +35,11 @@ class Patches:
         eyes: list[int],
         size_px: int,
         scale: float,
-        seed: int,
+        random: np.random.Generator,
     ) -> None:
         self._images, self._labels, self._eyes = images, labels, eyes
         self._size, self._scale = size_px, scale
-        self._random = np.random.default_rng(seed)
+        self._random = random
         if round(size_px * (1.0 + scale)) > min(labels.shape[1:]):
             raise UsageError(
                 f"patch_px {size_px}, scaled by {scale:.0%}: larger than a plane of "

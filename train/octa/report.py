@@ -26,10 +26,12 @@ _PUBLISHED = (
 
 @dataclass(frozen=True)
 class Read:
-    """What the table needs of one evaluation; clDice is the mean over eyes, the rest pooled."""
+    """What the table needs of one evaluation; `rate` is that of learning, clDice the mean over
+    eyes, the other scores pooled."""
 
     name: str
     depth: int
+    rate: float
     seed: int
     scores: Scores
     tiles: float
@@ -55,6 +57,7 @@ def _read(path: Path) -> Read:
         return Read(
             _title(content),
             content["depth"],
+            run["settings"]["learning_rate"],
             run["seed"],
             Scores(**scores),
             borders["tiles"],
@@ -66,12 +69,17 @@ def _read(path: Path) -> Read:
 
 
 def _title(content: dict[str, Any]) -> str:
-    """The network's name, and what of the ablation it lacks."""
+    """The network's name, its plane perceptron if not the usual one, and what of the ablation it
+    lacks."""
     name, options = str(content["model"]), content["options"]
+    words = [name]
+    if options.get("plane", "unet") != "unet":
+        words.append(f"with {options['plane']}")
     if name == "asr_ipn_v2":
-        lacking = [one for one in ("separable", "attention") if not options.get(one, True)]
-        return " ".join([name, *(f"without {one}" for one in lacking)])
-    return name
+        words += [
+            f"without {one}" for one in ("separable", "attention") if not options.get(one, True)
+        ]
+    return " ".join(words)
 
 
 def table(found: Sequence[Read]) -> str:
@@ -79,23 +87,21 @@ def table(found: Sequence[Read]) -> str:
 
     `±` is the half width of the 95 % interval over seeds.
     """
-    groups: dict[tuple[str, int], list[Read]] = {}
+    groups: dict[tuple[str, int, float], list[Read]] = {}
     for one in found:
-        groups.setdefault((one.name, one.depth), []).append(one)
-    lines = [
-        ["synthetic volumes", "depth", "seeds", *_COLUMNS, "borders: tiles", "used", "core min"]
-    ]
+        groups.setdefault((one.name, one.depth, one.rate), []).append(one)
+    run = ("synthetic volumes", "depth", "rate", "seeds")
+    lines = [[*run, *_COLUMNS, "borders: tiles", "used", "core min"]]
     lines.append(["---"] * len(lines[0]))
     dice = {key: estimate([one.scores.dice for one in group]).mean for key, group in groups.items()}
     for key in sorted(groups, key=lambda key: dice[key]):
-        name, depth = key
         group = groups[key]
         columns = [str(estimate([getattr(one.scores, at) for one in group])) for at in _COLUMNS]
         rest = [
             f"{sum(getattr(one, at) for one in group) / len(group):.2f}"
             for at in ("tiles", "used", "processor_minutes")
         ]
-        lines.append([name, str(depth), str(len(group)), *columns, *rest])
+        lines.append([*map(str, key), str(len(group)), *columns, *rest])
     names = ("accuracy %", "sensitivity %", "specificity %", "F1 %")
     published = [["published, OCTA-500 6 mm, projections", *names]]
     published.append(["---"] * 5)

@@ -1,34 +1,20 @@
 """Training on rendered eyes: on patches, then, where the network has a second stage, on planes."""
 
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edge_vessel.errors import UsageError
-from train import losses
 from train.data.octa_synth import Eyes
 from train.models import OCTA_MODELS, create
 from train.models.checkpoint import Checkpoint
 from train.models.ipn_v2 import IPNV2
 from train.models.ipn_v2_plus import IPNV2Plus
+from train.octa.descent import Descent
 from train.octa.inference import slide
 from train.octa.patches import Patches, network_input
 from train.octa.settings import Settings
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of the optimiser; `stage` is "patches" or "whole"."""
-
-    stage: str
-    number: int
-    loss: float
-    seconds: float
 
 
 def images_of(eyes: Eyes, settings: Settings) -> NDArray[np.uint8]:
@@ -63,28 +49,24 @@ def make_network(settings: Settings, images: NDArray[np.uint8]) -> nn.Module:
     return network
 
 
-def train_patches(
+def on_patches(
     network: nn.Module, eyes: Eyes, places: list[int], settings: Settings, seed: int
-) -> Iterator[Step]:
-    """Trains on random patches; of a network of two stages the first alone."""
+) -> Descent:
+    """Training on random patches; of a network of two stages the first alone."""
     first: nn.Module = network.local if isinstance(network, IPNV2Plus) else network
+    random = np.random.default_rng(seed)
     patches = Patches(
-        images_of(eyes, settings),
-        eyes.labels,
-        places,
-        settings.patch_px,
-        settings.scale,
-        seed,
+        images_of(eyes, settings), eyes.labels, places, settings.patch_px, settings.scale, random
     )
     draw = lambda: patches.batch(settings.batch_size)  # noqa: E731
-    yield from _descend("patches", first, draw, settings, settings.steps)
+    return Descent("patches", first, draw, random, settings, settings.steps)
 
 
-def train_whole(
+def on_whole_planes(
     network: IPNV2Plus, eyes: Eyes, places: list[int], settings: Settings, seed: int
-) -> Iterator[Step]:
+) -> Descent:
     """Global retraining: the first stage stays as it is, its features of all tiles of an eye are
-    stitched once, and the second stage learns from whole planes."""
+    stitched once, here, and the second stage learns from whole planes."""
     network.eval()
     images, places = images_of(eyes, settings), places[: settings.whole_eyes]
     with torch.inference_mode():
@@ -100,7 +82,7 @@ def train_whole(
         label = torch.from_numpy(eyes.labels[places[one]].astype(np.float32))[None, None]
         return planes[one].float().clone().flip(axes), label.flip(axes)
 
-    yield from _descend("whole", network.whole, draw, settings, settings.whole_steps)
+    return Descent("whole", network.whole, draw, random, settings, settings.whole_steps)
 
 
 def take_first_stage(network: IPNV2Plus, trained: Checkpoint, training_eyes: list[str]) -> None:
@@ -120,28 +102,3 @@ def take_first_stage(network: IPNV2Plus, trained: Checkpoint, training_eyes: lis
         network.local.load_state_dict(trained.network.state_dict())
     except RuntimeError as error:
         raise UsageError("the ipn_v2 to start from has other options than this one") from error
-
-
-def _descend(
-    stage: str,
-    network: nn.Module,
-    draw: Callable[[], tuple[Tensor, Tensor]],
-    settings: Settings,
-    steps: int,
-) -> Iterator[Step]:
-    loss_of = losses.find(settings.loss)
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-    )
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-    network.train()
-    began = time.monotonic()
-    for number in range(1, steps + 1):
-        image, label = draw()
-        loss = loss_of(network(image), label)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        yield Step(stage, number, loss.item(), round(time.monotonic() - began, 1))
-    network.eval()

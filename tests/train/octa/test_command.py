@@ -11,6 +11,7 @@ import pytest
 import torch
 from octa_eyes import COUNT, make_eyes
 
+import train
 from edge_vessel.errors import UsageError
 from train.data.octa_synth import read_eyes
 from train.models import create
@@ -19,6 +20,7 @@ from train.octa.command import octa
 from train.octa.report import read_reports
 from train.octa.settings import read_settings
 
+_RESULTS = Path(train.__file__).parent / "results"
 _OPTIONS = "{width: 4, poolings: [2, 4], plane_widths: [4, 8]}"
 _FIRST = f"model: ipn_v2\nmodel_options: {_OPTIONS}\n"
 _SECOND = (
@@ -189,6 +191,23 @@ def test_a_full_disk_ends_a_rendering_in_one_line(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "DeviceError: " in done.stderr
     assert "cannot be written: File too large" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({}, "asr_ipn_v2"),
+        ({"plane": "unet"}, "asr_ipn_v2"),
+        ({"plane": "unet3plus"}, "asr_ipn_v2 with unet3plus"),
+        ({"separable": False}, "asr_ipn_v2 without separable"),
+        ({"separable": True, "attention": False}, "asr_ipn_v2 without attention"),
+    ],
+)
+def test_a_table_tells_the_variants_of_a_network_apart(tmp_path, options, name):
+    content = json.loads((_RESULTS / "octa_asr_ipn_v2_0.json").read_text())
+    (tmp_path / "e.json").write_text(json.dumps(content | {"options": options}))
+    (found,) = read_reports([tmp_path / "e.json"])
+    assert found.name == name
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"rows": []}'])

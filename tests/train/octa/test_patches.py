@@ -15,7 +15,7 @@ def _patches(seed=0, size_px=16, scale=0.1, eyes=(0, 2)):
     labels = random.random((3, SIDE, SIDE)) < 0.4
     labels[1] = True  # of an eye that is not to be seen
     images = np.repeat(labels[:, None, None], 2, axis=1).repeat(4, axis=2).astype(np.uint8) * 255
-    return Patches(images, labels, list(eyes), size_px, scale, seed)
+    return Patches(images, labels, list(eyes), size_px, scale, np.random.default_rng(seed))
 
 
 def test_the_network_sees_minus_one_to_one():
@@ -43,7 +43,7 @@ def test_patches_come_from_everywhere_and_mirrored():
     labels = np.zeros((1, SIDE, SIDE), bool)
     labels[0, 0, 0] = True
     images = labels[:, None, None].astype(np.uint8)
-    patches = Patches(images, labels, [0], SIDE - 1, 0.0, 0)
+    patches = Patches(images, labels, [0], SIDE - 1, 0.0, np.random.default_rng(0))
     corners = set()
     for _ in range(60):
         label = patches.batch(1)[1][0, 0]
