@@ -37,11 +37,11 @@ def locked(path: Path, holder: str, wait_s: float = 0.0) -> Iterator[None]:
 
 
 def _open(path: Path) -> int:
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+    flags = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
-        descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(path, flags | os.O_EXCL, 0o600)
     except FileExistsError:
-        return os.open(path, flags)
+        return os.open(path, flags, 0o600)
     if os.geteuid() == 0:  # the service that takes it is the folder's owner
         folder = path.parent.stat()
         os.fchown(descriptor, folder.st_uid, folder.st_gid)
