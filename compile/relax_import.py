@@ -1,5 +1,7 @@
 """Any supported network as a Relax module whose operators are TIR functions in NHWC."""
 
+import re
+
 import onnx
 import tvm
 from tvm import relax
@@ -9,6 +11,27 @@ from compile.rewrite import camera_bytes, subpixel, widen
 from edge_vessel.errors import UsageError
 
 _CHANNELS_LAST = {"relax.nn.conv2d": ["NHWC", "HWIO"]}
+
+
+@relax.expr_functor.mutator
+class _Bounds(relax.PyExprMutator):
+    """The importer makes a Clip two finished functions, whose layout is fixed: between two
+    convolutions each would be transposed there and back, a pass over the map of its own."""
+
+    def visit_call_(self, call: relax.Call) -> relax.Expr:
+        call = super().visit_call_(call)
+        if call.op == tvm.ir.Op.get("relax.call_tir"):
+            for bound in (relax.op.maximum, relax.op.minimum):
+                if re.fullmatch(rf"{bound.__name__}\d*", call.args[0].name_hint):
+                    return bound(*call.args[1].fields)
+        return call
+
+
+def _with_bounds(imported: tvm.IRModule) -> tvm.IRModule:
+    """Clips as Relax's own operators, which fuse with the convolution before them."""
+    folded = relax.transform.FoldConstant()(imported)
+    folded.update_func(folded.get_global_var("main"), _Bounds(folded).visit_expr(folded["main"]))
+    return folded
 
 
 def module(
@@ -56,5 +79,5 @@ def module(
                 relax.transform.FuseTIR(),
                 relax.transform.DeadCodeElimination(),
             ]
-        )(imported)
+        )(_with_bounds(imported))
     return lowered

@@ -22,9 +22,10 @@ SIDE = 16
 FATBIN = struct.pack("<I", 0xBA55ED50)
 DEVICE_CODE = 2
 
-# A driver that finds one GPU, as its API answers: just enough to pass the check before the load.
+# A driver that finds one GPU, or none (CUDA_ERROR_NO_DEVICE), as its API answers: just enough to
+# pass the check before the load. It comes before the one that this machine may have.
 DRIVER = """
-int cuInit(unsigned flags) { return 0; }
+int cuInit(unsigned flags) { return MAJOR ? 0 : 100; }
 int cuDeviceGet(int *device, int ordinal) { *device = 0; return 0; }
 int cuDeviceGetAttribute(int *value, int attribute, int device) {
     *value = attribute == 75 ? MAJOR : MINOR;
@@ -135,16 +136,15 @@ def refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> str:
     """What the runtime says of it, with a driver that finds such a GPU, or none."""
-    if capability is not None:
-        source, library = folder / "d.c", folder / "libcuda.so.1"
-        source.write_text(DRIVER)
-        major, minor = capability
-        subprocess.run(
-            ["gcc", "-shared", "-fPIC", f"-DMAJOR={major}", f"-DMINOR={minor}",
-             "-Wl,-soname,libcuda.so.1", "-o", library, source],
-            check=True,
-        )  # fmt: skip
-        monkeypatch.setenv("LD_LIBRARY_PATH", str(folder))
+    source, library = folder / "d.c", folder / "libcuda.so.1"
+    source.write_text(DRIVER)
+    major, minor = capability or (0, 0)
+    subprocess.run(
+        ["gcc", "-shared", "-fPIC", f"-DMAJOR={major}", f"-DMINOR={minor}",
+         "-Wl,-soname,libcuda.so.1", "-o", library, source],
+        check=True,
+    )  # fmt: skip
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(folder))
     done = python("-c", RUN, artifact)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

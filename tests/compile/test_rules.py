@@ -229,6 +229,26 @@ def test_operators(operator: str, gpu: bool) -> None:
     same(network, gpu=gpu)
 
 
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        lambda n: (n.constant(0.0), n.constant(0.5)),
+        lambda n: (n.constant(-0.25),),
+        lambda n: ("", n.constant(0.5)),
+    ],
+)
+@pytest.mark.parametrize("gpu", [False, True])
+def test_a_clip_is_part_of_the_convolution_before_it(
+    bounds: Callable[[Network], tuple[str, ...]], gpu: bool
+) -> None:
+    network = Network(6, 10)
+    for into in (3, 8):
+        network.conv(into, 8, 3)
+        network.add("Clip", *bounds(network))
+    used = same(network, gpu=gpu)
+    assert sorted(used.values()) == ["convolution", "convolution", "spatial", "spatial"]
+
+
 def test_every_supported_operator_is_tested() -> None:
     elsewhere = {"Constant", "ConvTranspose", "Dropout", "Upsample"}  # here or in test_onnx_import
     assert elsewhere | set(OPERATORS) - {"nearest", "DepthToSpace"} == SUPPORTED
