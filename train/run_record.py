@@ -101,7 +101,9 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
         if isinstance(value, dict) and isinstance(before[name], dict):
             found += differences(before[name], value)
             gone = before[name].keys() - value.keys()
-            found += [f"{one} was {_plain(before[name][one])}, is not given" for one in sorted(gone)]
+            found += [
+                f"{one} was {_plain(before[name][one])}, is not given" for one in sorted(gone)
+            ]
         elif _plain(before[name]) != _plain(value):
             found.append(f"{name} was {_plain(before[name])}, is {_plain(value)}")
     return found
