@@ -61,7 +61,7 @@ def load_progress(path: Path, identity: dict[str, Any]) -> Progress:
         changed = _changes(found.identity, identity)
     except Exception as error:
         raise UsageError(
-            f"{path}: damaged, or not the progress of `train octa fit`: remove it and start without "
+            f"{path}: damaged, or not the progress of `train octa fit`: remove it, start without "
             "--resume"
         ) from error
     if changed:
