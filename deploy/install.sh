@@ -39,8 +39,8 @@ ours() {
   grep -qsF "$HOME_DIR/current" "$1"
 }
 # What lies in $DATA is the service's user's, links to where it may not write itself among it: there
-# nothing is made or run with root's rights.
-as_user() { setpriv --reuid "$USER_NAME" --regid "$USER_NAME" --init-groups "$@"; }
+# nothing is made or run with root's rights, nor with the lock in hand.
+as_user() { setpriv --reuid "$USER_NAME" --regid "$USER_NAME" --init-groups "$@" 9>&-; }
 # Megabytes free where a folder is, or will be.
 free_mb() {
   existing=$1
