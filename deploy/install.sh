@@ -224,7 +224,11 @@ if [ -n "$service" ]; then
   unit=$SERVICE
   [ -z "$kiosk" ] || unit=$KIOSK
   install -m 644 "systemd/$unit" "$UNITS/"
-  rm -f "$UNITS/$SERVICE.d/gpu.conf" "$UNITS/$KIOSK.d/gpu.conf"
+  # Of the other unit too, which an installation without it may have left.
+  for one in "$UNITS/$SERVICE.d" "$UNITS/$KIOSK.d"; do
+    rm -f "$one/gpu.conf"
+    rmdir "$one" 2>/dev/null || true
+  done
   [ "$gpu" = none ] || install -D -m 644 "systemd/gpu-$gpu.conf" "$UNITS/$unit.d/gpu.conf"
   install -m 644 "udev/$RULE" "$RULES/"
   udevadm control --reload 2>/dev/null || true
