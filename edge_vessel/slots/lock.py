@@ -25,6 +25,11 @@ def locked(path: Path, holder: str, wait_s: float = 0.0) -> Iterator[None]:
     """
     try:
         descriptor = _open(path)
+    except PermissionError as error:
+        raise DeviceError(
+            f"{path}: cannot be opened: {error.strerror}; give {path.parent} and all in it to "
+            "the user that runs from it"
+        ) from error
     except OSError as error:
         raise DeviceError(f"{path}: cannot be opened: {error.strerror}") from error
     try:
