@@ -38,6 +38,9 @@ ours() {
   case $(readlink "$1" || true) in "$HOME_DIR"/*) return 0 ;; esac
   grep -qsF "$HOME_DIR/current" "$1"
 }
+# What lies in $DATA is the service's user's, links to where it may not write itself among it: there
+# nothing is made or run with root's rights, nor with the lock in hand.
+as_user() { setpriv --reuid "$USER_NAME" --regid "$USER_NAME" --init-groups "$@" 9>&-; }
 # Megabytes free where a folder is, or will be.
 free_mb() {
   existing=$1
@@ -61,6 +64,7 @@ done
 umask 077
 exec 9>"$LOCK"
 umask 022
+chmod 600 "$LOCK" # releases before left it open to all
 flock -n 9 || fail "another installation is at work: wait for it"
 
 remove() {
@@ -161,6 +165,8 @@ if [ ! -f "$release/complete" ]; then
   mkdir -p "$release/share"
   cp -R bench "$release/share/"
   if [ -d artifacts ]; then cp -R artifacts "$release/share/"; fi
+  # Whatever umask the bundle was unpacked with.
+  chmod -R u=rwX,go=rX "$release/share"
 fi
 
 id "$USER_NAME" >/dev/null 2>&1 ||
@@ -171,8 +177,11 @@ gpu=$(setting accelerator)
 if [ "$gpu" != none ] && getent group render >/dev/null; then
   usermod --append --groups render "$USER_NAME"
 fi
-# The self-test runs as the owner of the slots.
-install -d -m 755 -o "$USER_NAME" -g "$USER_NAME" "$DATA" "$DATA/slots"
+# The self-test runs as the owner of the slots; in releases before they were root's. A link is given
+# away, not followed.
+install -d -m 755 -o "$USER_NAME" -g "$USER_NAME" "$DATA"
+as_user mkdir -p "$DATA/slots"
+chown -hR "$USER_NAME:$USER_NAME" "$DATA/slots"
 
 # In a slot the artifact is proven on this very board: signature, hashes, target, self-test.
 artifact=$(setting artifact)
@@ -215,7 +224,11 @@ if [ -n "$service" ]; then
   unit=$SERVICE
   [ -z "$kiosk" ] || unit=$KIOSK
   install -m 644 "systemd/$unit" "$UNITS/"
-  rm -f "$UNITS/$unit.d/gpu.conf"
+  # Of the other unit too, which an installation without it may have left.
+  for one in "$UNITS/$SERVICE.d" "$UNITS/$KIOSK.d"; do
+    rm -f "$one/gpu.conf"
+    rmdir "$one" 2>/dev/null || true
+  done
   [ "$gpu" = none ] || install -D -m 644 "systemd/gpu-$gpu.conf" "$UNITS/$unit.d/gpu.conf"
   install -m 644 "udev/$RULE" "$RULES/"
   udevadm control --reload 2>/dev/null || true
@@ -229,7 +242,7 @@ if [ -n "$service" ]; then
     systemctl --no-block restart "$KIOSK"
   else
     mkdir -p "$KEYS"
-    install -d -m 700 -o "$USER_NAME" -g "$USER_NAME" "$DATA/biometrics"
+    as_user mkdir -p -m 700 "$DATA/biometrics"
     say "the kiosk starts once it has a key and a token; as root:"
     say "  $HOME_DIR/current/bin/python -m edge_vessel.biometrics.store keygen $KEYS/kiosk.key"
     say "  edge-vessel kiosk token add desk --role operator --store $DATA/biometrics"
@@ -239,4 +252,6 @@ if [ -n "$service" ]; then
   fi
 fi
 say "installed $(setting version) for $(setting target); runs $(setting artifact)"
-"$release/bin/edge-vessel" doctor --model "$artifact" || say "the doctor has something to say: see above"
+# It runs the artifact, as the service does: as its user, and without a terminal to type into.
+[ ! -d "$artifact" ] || artifact=$release/share/artifacts/$(setting artifact)
+as_user setsid --wait "$release/bin/edge-vessel" doctor --model "$artifact" </dev/null || say "the doctor has something to say: see above"

@@ -13,6 +13,7 @@ from edge_vessel.slots import state as states
 from edge_vessel.slots.layout import Layout
 from edge_vessel.slots.lock import locked
 from edge_vessel.slots.opening import Trust, release_of, runs
+from edge_vessel.slots.owner import as_owner
 from edge_vessel.slots.state import Release, State
 from edge_vessel.slots.trial_run import SelfTestLimits, prove
 
@@ -34,6 +35,7 @@ def install(layout: Layout, source: Artifact, trust: Trust, rules: Rules) -> Sta
     The active slot's files are not touched, and the idle slot's not before the copy has passed. A
     kill or a full disk at any step leaves the old release active, or the new one; what it leaves in
     `incoming` the next installation removes. An artifact that is active already changes nothing.
+    In a folder of another user's root writes as that user.
 
     Raises:
         ArtifactError: it does not fit this machine, fails its self-test, is older than what ran
@@ -44,7 +46,8 @@ def install(layout: Layout, source: Artifact, trust: Trust, rules: Rules) -> Sta
     source.check_target()
     release = release_of(source)
     try:
-        layout.root.mkdir(parents=True, exist_ok=True)
+        with as_owner(layout.root):
+            layout.root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DeviceError(
             f"{layout.root}: cannot be made: {error.strerror}; name another folder with --slots"
@@ -60,7 +63,8 @@ def install(layout: Layout, source: Artifact, trust: Trust, rules: Rules) -> Sta
             if seen != release.manifest_sha256:
                 raise ArtifactError(f"{layout.incoming}: was changed while it was tested")
         except EdgeVesselError:
-            shutil.rmtree(layout.incoming, ignore_errors=True)
+            with as_owner(layout.root):
+                shutil.rmtree(layout.incoming, ignore_errors=True)
             raise
         return activate(layout, release, rules)
 
@@ -94,14 +98,15 @@ def stage(layout: Layout, source: Artifact) -> None:
         ArtifactError: the source was changed since it was opened.
         DeviceError: the disk is full or failing.
     """
-    for rest in [layout.incoming, *layout.root.glob(f".{layout.incoming.name}.*")]:
-        shutil.rmtree(rest, ignore_errors=True)
     files = {record.name: source.read(record.name) for record in source.manifest.files}
     files[MANIFEST] = read_regular(source.folder / MANIFEST, MAX_MANIFEST_BYTES, ArtifactError)
     signature = source.folder / SIGNATURE
     if signature.exists():
         files[SIGNATURE] = read_regular(signature, SIGNATURE_BYTES, ArtifactError)
-    write_folder(layout.incoming, files)
+    with as_owner(layout.root):
+        for rest in [layout.incoming, *layout.root.glob(f".{layout.incoming.name}.*")]:
+            shutil.rmtree(rest, ignore_errors=True)
+        write_folder(layout.incoming, files)
 
 
 def activate(layout: Layout, release: Release, rules: Rules) -> State:
@@ -120,6 +125,7 @@ def activate(layout: Layout, release: Release, rules: Rules) -> State:
         put_in_place(layout.incoming, layout.slot(state.idle))
         return state.installed(release, rules.trial_starts)
 
-    state = states.change(layout, put)
-    shutil.rmtree(layout.incoming, ignore_errors=True)
+    with as_owner(layout.root):
+        state = states.change(layout, put)
+        shutil.rmtree(layout.incoming, ignore_errors=True)
     return state

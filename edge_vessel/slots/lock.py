@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge_vessel.errors import DeviceError
+from edge_vessel.slots.owner import as_owner
 
 _POLL_S = 0.02
 
@@ -16,13 +17,19 @@ _POLL_S = 0.02
 def locked(path: Path, holder: str, wait_s: float = 0.0) -> Iterator[None]:
     """Holds the lock file `path`, which stays; `holder` names in messages who else may hold it.
 
-    Root and the owner of its folder alone may open it: whoever may open it may hold it for ever.
+    Root and the owner of its folder alone may open it, for root opens it as the owner: whoever may
+    open it may hold it for ever.
 
     Raises:
         DeviceError: somebody else still holds it after `wait_s`, or it cannot be opened.
     """
     try:
         descriptor = _open(path)
+    except PermissionError as error:
+        raise DeviceError(
+            f"{path}: cannot be opened: {error.strerror}; give {path.parent} and all in it to "
+            "the user that runs from it"
+        ) from error
     except OSError as error:
         raise DeviceError(f"{path}: cannot be opened: {error.strerror}") from error
     try:
@@ -37,15 +44,12 @@ def locked(path: Path, holder: str, wait_s: float = 0.0) -> Iterator[None]:
 
 
 def _open(path: Path) -> int:
-    flags = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    try:
-        descriptor = os.open(path, flags | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return os.open(path, flags, 0o600)
-    if os.geteuid() == 0:  # the service that takes it is the folder's owner
-        folder = path.parent.stat()
-        os.fchown(descriptor, folder.st_uid, folder.st_gid)
-    return descriptor
+    with as_owner(path.parent):
+        flags = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        descriptor = os.open(path, flags, 0o600)
+        with contextlib.suppress(PermissionError):
+            os.fchmod(descriptor, 0o600)  # releases before left it open to all
+        return descriptor
 
 
 def _taken(descriptor: int) -> bool:

@@ -19,6 +19,7 @@ from edge_vessel.json_text import strict_json
 from edge_vessel.manifest import PlainName, Sha256, UtcTime
 from edge_vessel.slots.layout import Layout, SlotName
 from edge_vessel.slots.lock import locked
+from edge_vessel.slots.owner import as_owner
 
 SCHEMA_VERSION = 1
 MAX_STARTS = 100
@@ -160,6 +161,7 @@ def change(layout: Layout, to: Callable[[State], State]) -> State:
         before = read(layout)
         after = to(before)
         if after != before:
-            sweep(layout.root, layout.state.name)
-            write_file(layout.state, strict_json(asdict(after)).encode() + b"\n")
+            with as_owner(layout.root):
+                sweep(layout.root, layout.state.name)
+                write_file(layout.state, strict_json(asdict(after)).encode() + b"\n")
         return after

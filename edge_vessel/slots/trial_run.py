@@ -4,7 +4,6 @@ import contextlib
 import json
 import math
 import os
-import pwd
 import resource
 import signal
 import subprocess
@@ -18,6 +17,7 @@ from edge_vessel.bounded_read import read_regular
 from edge_vessel.errors import ArtifactError, DeviceError, UsageError, kind_of
 from edge_vessel.signing import MAX_KEY_BYTES
 from edge_vessel.slots.opening import Trust
+from edge_vessel.slots.owner import owner
 
 _MIB = 1024 * 1024
 
@@ -34,21 +34,12 @@ class SelfTestLimits:
     timeout_s: float = 120.0
 
 
-@dataclass(frozen=True)
-class _Account:
-    """Whom the child runs as, as `subprocess` takes it: None for who this process is."""
-
-    user: int | None = None
-    group: int | None = None
-    extra_groups: list[int] | None = None
-
-
 def prove(folder: Path, trust: Trust, limits: SelfTestLimits) -> str:
     """Runs `edge-vessel artifact verify` on `folder`; returns the SHA-256 of the manifest it saw.
 
     Native code of an artifact may crash, hang or eat the memory: it does so in the child. Should
     this process be killed, a limit of the child's processor time ends it. For root the child runs
-    as the owner of what `folder` lies in: the slots are the service's, and so is what runs there.
+    as the `owner` of what `folder` lies in: the slots are the service's, and so is what runs there.
 
     Raises:
         ArtifactError, DeviceError, UsageError: as the child says, each for its own fault.
@@ -76,16 +67,19 @@ def _started(
         command += ["--trusted-key", f"/proc/self/fd/{key}"]
     if trust.allow_unsigned:
         command.append("--allow-unsigned")
-    account = _account(folder.parent)
+    account = owner(folder.parent)
     try:
         return subprocess.Popen(
             command,
+            # Without root's terminal: into that it could type what root's shell then runs.
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             pass_fds=keys,
-            user=account.user,
-            group=account.group,
-            extra_groups=account.extra_groups,
+            user=None if account is None else account.user,
+            group=None if account is None else account.group,
+            extra_groups=None if account is None else account.groups,
             # By itself: to limit another user's process takes more than being root in a container.
             # What it runs before the command takes no lock that a thread could hold.
             preexec_fn=partial(_limit, limits),  # noqa: PLW1509
@@ -94,20 +88,9 @@ def _started(
         raise DeviceError("the self-test cannot be limited: ulimit -a tells the limits") from error
     except PermissionError as error:
         raise DeviceError(
-            f"{sys.executable}: the owner of {folder.parent}, user {account.user}, may not run it: "
-            "use a Python that every user may run"
+            f"{sys.executable}: the owner of {folder.parent} may not run it: use a Python that "
+            "every user may run"
         ) from error
-
-
-def _account(slots: Path) -> _Account:
-    owner = slots.stat()
-    if os.geteuid() != 0 or owner.st_uid == 0:
-        return _Account()
-    try:
-        name = pwd.getpwuid(owner.st_uid).pw_name
-    except KeyError:
-        return _Account(owner.st_uid, owner.st_gid, [])
-    return _Account(owner.st_uid, owner.st_gid, os.getgrouplist(name, owner.st_gid))
 
 
 @contextlib.contextmanager
@@ -139,7 +122,7 @@ def _verdict(folder: Path, code: int, answer: bytes, limits: SelfTestLimits) -> 
     try:
         report = json.loads(answer)
         error, sha256 = report["error"], report.get("manifest_sha256")
-    except (ValueError, KeyError) as fault:
+    except (ValueError, KeyError, TypeError) as fault:
         raise ArtifactError(
             f"{folder}: the self-test ended with {code} and without a report, with "
             f"{limits.memory_mb} MB; try --selftest-memory-mb"

@@ -63,11 +63,15 @@ def test_a_bundle_for_a_board_holds_its_wheels_and_is_refused_here(
     assert re.fullmatch(r"error: the bundle is for aarch64, this board is x86_64.*\n", done.stderr)
 
 
-# Says so once a process of the service's user is there; nothing but the self-test is one.
-SELF_TEST_WATCHED = """
-until [ "$(find /proc -maxdepth 1 -user edge-vessel 2>/dev/null)" ]; do sleep 0.1; done &&
-  echo proven as the service &
+# Says so once the service's user has a process of that word, whose session is its own.
+WATCHED = """
+until grep -qs {word} /dev/null $(find /proc -maxdepth 1 -user edge-vessel -printf "%p/cmdline ")
+do sleep 0.1; done 2>/dev/null && echo {word} as the service &
 """
+SLOTS = "/var/lib/edge-vessel/slots"
+# As releases before left them.
+ROOTS = f"chown -R root: {SLOTS} && chmod 644 {SLOTS}/*.lock /run/*.lock"
+LINKED = f"mv {SLOTS} {SLOTS}.aside && ln -s /usr/local/bin {SLOTS} && chown -h edge-vessel {SLOTS}"
 
 
 def test_installed_upgraded_used_and_removed(
@@ -80,10 +84,13 @@ def test_installed_upgraded_used_and_removed(
     first, second = unpack(made, tmp_path / "one"), unpack(second, tmp_path / "two")
     photograph = samples / "chase_db1_07L.jpg"
     command = (
-        f"{SELF_TEST_WATCHED} cd /tmp && {first}/install.sh --no-service; kill $!; "
-        "stat -c %a:%n /run/*.lock /var/lib/edge-vessel/slots/*.lock && "
-        "edge-vessel slots confirm >/dev/null && "
-        f"{second}/install.sh --no-service && {second}/install.sh --no-service && "
+        f"{WATCHED.format(word='verify')} cd /tmp && {first}/install.sh --no-service; kill $!; "
+        f"edge-vessel slots confirm >/dev/null && {ROOTS} && {second}/install.sh --no-service && "
+        f"stat -c %a:%n /run/*.lock {SLOTS}/*.lock && find {SLOTS} ! -user edge-vessel; "
+        f"{WATCHED.format(word='doctor')} {second}/install.sh --no-service; kill $!; "
+        f"{LINKED} && {second}/install.sh --no-service; "
+        f"stat -c %U:%n /usr/local/bin; ls /usr/local/bin/*.lock; "
+        f"rm {SLOTS}; mv {SLOTS}.aside {SLOTS}; "
         "ls /opt/edge-vessel/releases | wc -l && "
         f"edge-vessel run --slots --input {photograph} --jsonl - --output /opt/maps && "
         "edge-vessel slots status && "
@@ -97,9 +104,13 @@ def test_installed_upgraded_used_and_removed(
     )
     done = in_a_world(tmp_path, command)
     told = done.stdout
-    assert "proven as the service\n" in told, done.stderr
-    for lock in ("run/edge-vessel-install", "var/lib/edge-vessel/slots/install"):
-        assert f"600:/{lock}.lock\n" in told
+    for word in ("verify", "doctor"):
+        assert f"{word} as the service\n" in told, told + done.stderr
+    for lock in ("/run/edge-vessel-install", f"{SLOTS}/install", f"{SLOTS}/state"):
+        assert f"600:{lock}.lock\n" in told
+    assert f"{SLOTS}\n" not in told, "slots that are not the service's"
+    assert "root:/usr/local/bin\n" in told, "what a link leads to is given away"
+    assert f"{SLOTS}/install.lock: cannot be opened: Permission denied" in done.stderr
     assert told.count("for x86_64; runs tiny-16") == 3, told + done.stderr
     assert told.count("installing into") == 2, "the third time there was nothing to install"
     assert "\n2\n" in told, "the release before is there to go back to"
@@ -111,7 +122,7 @@ def test_installed_upgraded_used_and_removed(
     assert "(edge-vessel)" in told
     assert told.rstrip().endswith("/opt:\nmaps\n\n/var/lib:\n/usr/local/bin/edge-vessel.mine"), told
     assert "no such user" in done.stderr
-    assert done.stderr.count("No such file or directory") == 2, done.stderr
+    assert done.stderr.count("No such file or directory") == 3, done.stderr
 
 
 def _rewrite(folder: Path, name: str, old: str, new: str) -> None:
@@ -150,7 +161,8 @@ def test_a_kiosk_starts_after_it_has_a_key_and_a_token(made: Path, tmp_path: Pat
         "stat -L -c %a:%n /opt/edge-vessel/current/bin /var/lib/edge-vessel/slots/a && "
         "stat -c %U:%a:%n /var/lib/edge-vessel/biometrics/tokens.json && "
         "stat -c %U:%a:%n /etc/edge-vessel/kiosk.key && "
-        "groups edge-vessel && ls /etc/systemd/system/*.d && touch /etc/enabled && echo AGAIN && "
+        "groups edge-vessel && ls /etc/systemd/system/*.d && touch /etc/enabled && "
+        "install -D /dev/null /etc/systemd/system/edge-vessel.service.d/gpu.conf && echo AGAIN && "
         f"{folder}/install.sh && ls -R /etc/systemd/system; {without}/install.sh; echo code $?; "
         "edge-vessel kiosk serve --camera synthetic: --key none --store /opt/none; echo code $?; "
         f"{folder}/install.sh --uninstall; ls /etc/systemd/system"

@@ -60,8 +60,10 @@ def load_progress(path: Path, identity: dict[str, Any]) -> Progress:
         found = Progress(**{**content, "steps": [Step(*one) for one in content["steps"]]})
         changed = _changes(found.identity, identity)
     except Exception as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"{path}: not the progress of `train octa fit`: {reason}") from error
+        raise UsageError(
+            f"{path}: damaged, or not the progress of `train octa fit`: remove it, start without "
+            "--resume"
+        ) from error
     if changed:
         raise UsageError(
             f"--resume: {path.parent} began otherwise: {'; '.join(changed)}; start another with "

@@ -1,7 +1,6 @@
 import hashlib
 import os
 import signal
-import stat
 import subprocess
 import sys
 import threading
@@ -13,7 +12,6 @@ import artifact_folders
 import psutil
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from needs import unavailable
 from slot_boards import Board
 
 from edge_vessel.errors import ArtifactError, DeviceError, EdgeVesselError, UsageError
@@ -167,17 +165,6 @@ def take(path: Path, order: list[str]) -> None:
         order.append("second")
 
 
-@pytest.mark.parametrize("owner", [0, 65534])
-def test_a_lock_is_nobodys_but_the_folders_owners(tmp_path, owner):
-    if os.geteuid() != 0:
-        unavailable("giving a folder away takes root")
-    os.chown(tmp_path, owner, owner)
-    for _ in range(2):
-        with locked(tmp_path / "lock", "the other"):
-            status = (tmp_path / "lock").stat()
-            assert (status.st_uid, stat.S_IMODE(status.st_mode)) == (owner, 0o600)
-
-
 def test_a_kill_during_the_self_test(board):
     """The child outlives its parent by a moment; neither the board nor the next try notices."""
     source = board.build(3)
@@ -211,3 +198,35 @@ def test_the_child_takes_nothing_from_where_root_stands(board, tmp_path, monkeyp
     (elsewhere / "edge_vessel/__init__.py").write_text("raise SystemExit('planted')")
     monkeypatch.chdir(elsewhere)
     assert prove(source, board.trust, SelfTestLimits()) == board.open(source).manifest_sha256
+
+
+@pytest.fixture
+def child(tmp_path, monkeypatch):
+    """What stands in the child's place, a shell script: native code can do and say anything."""
+    path = tmp_path / "child"
+    monkeypatch.setattr(sys, "executable", str(path))
+
+    def written(script: str) -> None:
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+
+    return written
+
+
+def test_the_child_has_no_terminal_to_type_into(child, board, tmp_path):
+    child(
+        'set -- $(cut -d " " -f 6,7 /proc/$$/stat) $$ $(readlink /proc/$$/fd/0)\n'
+        """printf '{"error": null, "manifest_sha256": "%s"}' "$*" """
+    )
+    session, terminal, process, standard_input = prove(
+        tmp_path, board.trust, SelfTestLimits()
+    ).split()
+    assert session == process, "a session of its own"
+    assert (terminal, standard_input) == ("0", "/dev/null")
+
+
+@pytest.mark.parametrize("answer", ["", "[]", "null", "1", "{}", '"error"'])
+def test_an_answer_that_is_no_report_is_one_line(child, board, tmp_path, answer):
+    child(f"printf '%s' '{answer}'")
+    with pytest.raises(ArtifactError, match="ended with 0 and without a report"):
+        prove(tmp_path, board.trust, SelfTestLimits())

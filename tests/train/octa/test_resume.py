@@ -6,6 +6,7 @@ import sys
 import time
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from train.octa.fit import Run, fit
 from train.octa.settings import Settings
 
 _OPTIONS = {"width": 4, "poolings": [2, 4], "plane_widths": [4, 8]}
+_CHECKPOINT = Path("train/weights/asr_ipn_v2_octa_synth.ckpt")
 _SIZES = {"patch_px": 32, "window_px": 32, "tile_px": 16}
 _ONE = Settings("asr_ipn_v2", _OPTIONS, steps=9, **_SIZES)
 _TWO = Settings(
@@ -166,10 +168,11 @@ def test_what_a_folder_holds_decides(tmp_path, eyes):
         fit(run, iter)
     progress = run.output / "progress.ckpt"
     content = progress.read_bytes()
-    progress.write_bytes(content[:-100])
-    with pytest.raises(UsageError, match="not the progress of `train octa fit`") as caught:
-        fit(resumed, iter)
-    assert "\n" not in str(caught.value)
+    for damaged in (b"", content[:100], content[:-100], b"text\n", _CHECKPOINT.read_bytes()):
+        progress.write_bytes(damaged)
+        with pytest.raises(UsageError, match="not the progress of `train octa fit`") as caught:
+            fit(resumed, iter)
+        assert "\n" not in str(caught.value)
     progress.write_bytes(content)
     fit(resumed, iter)
     with pytest.raises(UsageError, match="the run is done"):

@@ -1,0 +1,70 @@
+"""Whom root acts as in a folder that is another user's: what that user put there is not trusted."""
+
+import contextlib
+import os
+import pwd
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_vessel.errors import DeviceError
+
+
+@dataclass(frozen=True)
+class Account:
+    """A user, and the groups of what it starts, by their numbers."""
+
+    user: int
+    group: int
+    groups: list[int]
+
+
+def owner(folder: Path) -> Account | None:
+    """Who may put something else in the place of `folder`, be it by a link or a renaming: the
+    nearest owner on the way to it who is not root. None: nobody, or this process is not root's."""
+    if os.geteuid() != 0:
+        return None
+    for way in (folder.absolute(), Path(os.path.realpath(folder))):
+        for one in (way, *way.parents):
+            with contextlib.suppress(OSError):  # not there yet
+                found = one.lstat()
+                if found.st_uid != 0:
+                    return _account(found.st_uid, found.st_gid)
+    return None
+
+
+@contextlib.contextmanager
+def as_owner(folder: Path) -> Iterator[None]:
+    """What is done inside is done with the rights of `owner(folder)`: where that user has put a
+    link in the way of a file, the kernel refuses root what it refuses the user.
+
+    Raises:
+        DeviceError: this root may not become another user, as in some containers.
+    """
+    account = owner(folder)
+    if account is None:
+        yield
+        return
+    groups, group = os.getgroups(), os.getegid()
+    try:
+        os.setgroups(account.groups)
+        os.setegid(account.group)
+        os.seteuid(account.user)
+    except PermissionError as error:
+        raise DeviceError(
+            f"{folder}: is user {account.user}'s, whose place root may not take here: run it as "
+            "that user"
+        ) from error
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(group)
+        os.setgroups(groups)
+
+
+def _account(user: int, group: int) -> Account:
+    try:
+        return Account(user, group, os.getgrouplist(pwd.getpwuid(user).pw_name, group))
+    except KeyError:
+        return Account(user, group, [])
