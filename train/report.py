@@ -59,9 +59,17 @@ def estimate(values: Sequence[float]) -> Estimate:
     return Estimate(float(np.mean(values)), float(student_t.ppf(0.975, count - 1)) * error)
 
 
-def lines(evaluations: Sequence[Stored], rule: str, region: str, averaging: str) -> list[Line]:
+def lines(
+    evaluations: Sequence[Stored],
+    rule: str,
+    region: str,
+    averaging: str,
+    *,
+    any_epochs: bool = False,
+) -> list[Line]:
     """A line a setting, in the order of their first evaluations.
 
+    A short and a long training are no two seeds of one setting, unless `any_epochs` says so.
     clDice needs a plane: it is the mean over images whatever the averaging.
 
     Raises:
@@ -70,8 +78,8 @@ def lines(evaluations: Sequence[Stored], rule: str, region: str, averaging: str)
     groups: dict[tuple[str, ...], list[Stored]] = {}
     for one in evaluations:
         setting = (one.model, one.data, one.dataset, one.threshold_from, str(one.scaling))
-        # Epochs too: a short and a long training are no two seeds of one setting.
-        groups.setdefault((*setting, str(one.run.get("epochs"))), []).append(one)
+        epochs = "" if any_epochs else str(one.run.get("epochs"))
+        groups.setdefault((*setting, epochs), []).append(one)
     return [
         Line(
             *key[:5],
@@ -160,7 +168,8 @@ def report(arguments: list[str]) -> None:
         if not found:
             raise UsageError(f"--dataset {name}: none of these evaluations is on it")
     rule, region = RULES[options.rule], REGIONS[options.region]
-    table = lines(found, rule, region, MEAN if options.mean else POOLED)
+    averaging = MEAN if options.mean else POOLED
+    table = lines(found, rule, region, averaging, any_epochs=options.any_epochs)
     if options.plot is not None:
         plots.precision_recall(options.plot, found, rule, region)
     if options.reliability is not None:
@@ -169,7 +178,7 @@ def report(arguments: list[str]) -> None:
         document = {
             "rule": rule,
             "region": region,
-            "averaging": MEAN if options.mean else POOLED,
+            "averaging": averaging,
             "lines": [asdict(line) for line in table],
         }
         sys.stdout.write(json.dumps(document, indent=1) + "\n")
@@ -181,7 +190,7 @@ def report(arguments: list[str]) -> None:
         return
     filled = [i for i, column in enumerate(zip(*cells[1:], strict=True)) if any(column)]
     cells = [[row[i] for i in filled] for row in cells]
-    shown = Table(*cells[0], title=f"{rule}; {region}, {MEAN if options.mean else POOLED}")
+    shown = Table(*cells[0], title=f"{rule}; {region}, {averaging}")
     for row in cells[1:]:
         shown.add_row(*row)
     console = Console()
@@ -196,6 +205,9 @@ def _parser() -> argparse.ArgumentParser:
     parse.add_argument("--region", choices=REGIONS, default="frame")
     parse.add_argument("--mean", action="store_true", help="over images, in place of pooled pixels")
     parse.add_argument("--dataset", metavar="NAME", help="only evaluations on this data set")
+    parse.add_argument(
+        "--any-epochs", action="store_true", help="seeds may have been stopped at different epochs"
+    )
     parse.add_argument("--matrix", action="store_true", help="Dice, trained on by tested on")
     parse.add_argument("--plot", type=Path, metavar="PNG", help="precision-recall curves")
     parse.add_argument("--reliability", type=Path, metavar="PNG", help="reliability diagrams")

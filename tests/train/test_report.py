@@ -104,6 +104,14 @@ def test_other_settings_are_other_lines(other, tmp_path):
     assert [line.seeds for line in _lines(first, second)] == [1, 1]
 
 
+def test_runs_that_were_stopped_share_a_line_when_asked(tmp_path):
+    first = _evaluation(tmp_path, "1", 0.8)
+    second = _evaluation(tmp_path, "2", 0.9, run={"data": "drive", "seed": 2, "epochs": 300})
+    found = read_all([first, second])
+    (line,) = lines(found, A_PRIORI, FULL_FRAME, POOLED, any_epochs=True)
+    assert (line.seeds, line.epochs) == (2, 350)
+
+
 def test_a_run_that_goes_on_is_left_out_with_a_note(tmp_path, capsys):
     (tmp_path / "young").mkdir()
     _evaluation(tmp_path, "1", 0.8)
