@@ -98,6 +98,13 @@ def write(folder: Path, key=None, target: Target = TARGET, **changed: bytes) -> 
     return artifact.write(folder, replace(manifest(), target=target), whole, key)
 
 
+def flip(path: Path, position: int) -> None:
+    """Turns one bit of a file around."""
+    content = bytearray(path.read_bytes())
+    content[position] ^= 1
+    path.write_bytes(bytes(content))
+
+
 def python(*arguments: str | Path, **options) -> subprocess.CompletedProcess[str]:
     """Runs this Python as a user would, in a real process."""
     return subprocess.run(

@@ -1,6 +1,5 @@
 """The base tester of every network: a subclass names it and its published facts."""
 
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -23,6 +22,7 @@ def training_loss(network: nn.Module, image: Tensor, label: Tensor) -> Tensor:
     return torch.stack([bce_jaccard(logits, label) for logits in stages]).sum()
 
 
+@pytest.mark.usefixtures("one_thread")
 class NetworkTester:
     """Forward, backward, any size, save and load, export with equality.
 
@@ -47,14 +47,6 @@ class NetworkTester:
     def target(self, image: Tensor) -> Tensor:
         """What a few steps can learn of an image: (N, 1, H, W) of 0 and 1."""
         return (image.mean(dim=1, keepdim=True) > 0.55).float()
-
-    @pytest.fixture(autouse=True)
-    def one_thread(self) -> Iterator[None]:
-        """On maps this small threads gain nothing, and beside another training wait for a core."""
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        yield
-        torch.set_num_threads(threads)
 
     @pytest.fixture()
     def network(self) -> nn.Module:

@@ -21,6 +21,9 @@ from train.octa.report import read_reports
 from train.octa.settings import read_settings
 
 _RESULTS = Path(train.__file__).parent / "results"
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+CONFIGS = sorted(Path("train/configs").glob("*_octa_synth.yaml"))
 _OPTIONS = "{width: 4, poolings: [2, 4], plane_widths: [4, 8]}"
 _FIRST = f"model: ipn_v2\nmodel_options: {_OPTIONS}\n"
 _SECOND = (
@@ -31,20 +34,9 @@ _PLANE = "model: plane_unet\nmodel_options: {plane_widths: [4, 8]}\ninput: proje
 _SIZES = "steps: 4\nbatch_size: 2\npatch_px: 32\nwindow_px: 32\ntile_px: 16\nthreshold_eyes: 1\n"
 
 
-CONFIGS = sorted(Path("train/configs").glob("*_octa_synth.yaml"))
-
-
 @pytest.fixture(scope="module")
 def eyes(tmp_path_factory):
     return make_eyes(tmp_path_factory.mktemp("octa") / "eyes")
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def _fit(folder, name, content, eyes, *more):

@@ -20,6 +20,8 @@ from train.models.checkpoint import load_checkpoint
 from train.octa.fit import Run, fit
 from train.octa.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 _OPTIONS = {"width": 4, "poolings": [2, 4], "plane_widths": [4, 8]}
 _CHECKPOINT = Path("train/weights/asr_ipn_v2_octa_synth.ckpt")
 _SIZES = {"patch_px": 32, "window_px": 32, "tile_px": 16}
@@ -41,14 +43,6 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def eyes(folder):
     return read_eyes(folder)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def _stop(run, stage, after):
