@@ -133,12 +133,14 @@ for command in "$COMMANDS/edge-vessel" "$COMMANDS/edge-vessel-bench"; do
   [ ! -e "$command" ] || ours "$command" || fail "$command: is not ours: move it away"
 done
 
-new=''
+new='' new_data='' new_user=''
 undo() {
   code=$?
   if [ "$code" != 0 ] && [ -n "$new" ]; then
     rm -rf "$release"
     rmdir "$HOME_DIR/releases" "$HOME_DIR" 2>/dev/null || true
+    [ -z "$new_data" ] || rm -rf "$DATA"
+    [ -z "$new_user" ] || userdel "$USER_NAME" 2>/dev/null || true
   fi
   exit "$code"
 }
@@ -169,9 +171,11 @@ if [ ! -f "$release/complete" ]; then
   chmod -R u=rwX,go=rX "$release/share"
 fi
 
-id "$USER_NAME" >/dev/null 2>&1 ||
+if ! id "$USER_NAME" >/dev/null 2>&1; then
   useradd --system --no-create-home --home-dir "$DATA" --groups video \
     --shell "$(command -v nologin || echo /bin/false)" "$USER_NAME"
+  new_user=yes
+fi
 # Of a GPU's nodes: where one is needed, and the system has given them a group.
 gpu=$(setting accelerator)
 if [ "$gpu" != none ] && getent group render >/dev/null; then
@@ -179,6 +183,7 @@ if [ "$gpu" != none ] && getent group render >/dev/null; then
 fi
 # The self-test runs as the owner of the slots; in releases before they were root's. A link is given
 # away, not followed.
+[ -e "$DATA" ] || new_data=yes
 install -d -m 755 -o "$USER_NAME" -g "$USER_NAME" "$DATA"
 as_user mkdir -p "$DATA/slots"
 chown -hR "$USER_NAME:$USER_NAME" "$DATA/slots"

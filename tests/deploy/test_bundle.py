@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from artifact_folders import called, files, manifest
+from artifact_folders import called, files, golden_pair, manifest, npz, write
 from worlds import bundle, in_a_world, unpack, with_artifact
 
 from deploy.__main__ import main
@@ -229,6 +229,27 @@ def test_what_cannot_be_installed_is_one_line_and_leaves_the_board_as_it_was(
     assert done.stderr.count("\n") == 1, done.stderr
     assert done.stdout == ""
     shutil.rmtree(folder)
+
+
+def test_a_first_artifact_that_fails_its_self_test_leaves_the_board_as_it_was(
+    made: Path, keys: tuple[Path, Path], tmp_path: Path
+) -> None:
+    image, probability = golden_pair()
+    wrong = npz(image=image, probability=1 - probability)
+    bad = write(tmp_path / "bad", signing.load_private_key(keys[0]), golden=wrong)
+    folder = unpack(with_artifact(made, tmp_path / "b.tar", bad, keys[0]), tmp_path / "unpacked")
+    command = (
+        f"{folder}/install.sh --no-service; code=$?; find /opt /var/lib /etc/edge-vessel; "
+        "id edge-vessel; exit $code"
+    )
+    done = in_a_world(tmp_path, command)
+    assert done.returncode == 4, done.stderr
+    said, nothing, nobody = done.stderr.splitlines()
+    assert said.startswith("error: "), said
+    assert "self-test" in said
+    assert re.search("/etc/edge-vessel.: No such file", nothing), nothing
+    assert nobody.endswith("no such user"), nobody
+    assert done.stdout.splitlines()[1:] == ["/opt", "/var/lib"]
 
 
 @pytest.mark.parametrize(
