@@ -1,5 +1,7 @@
 """Measuring on a board that TVM's tracker lends."""
 
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -27,19 +29,20 @@ def tracker() -> Iterator[str]:
     port, own = _free_port(), _free_port()
     address = f"127.0.0.1:{port}"
     command = [sys.executable, "-W", "ignore", "-m"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    # Each does its work in a child, which outlives it: a session is ended as a whole.
+    alone = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
     processes = [
         subprocess.Popen(
             [*command, "tvm.exec.rpc_tracker", "--host", "127.0.0.1", "--port", str(port),
              "--port-end", str(port + 1)],
-            **quiet,
+            **alone,
         )
     ]  # fmt: skip
     processes.append(
         subprocess.Popen(
             [*command, "tvm.exec.rpc_server", "--host", "127.0.0.1", "--tracker", address,
              "--port", str(own), "--port-end", str(own + 1), "--key", "bench"],
-            **quiet,
+            **alone,
         )
     )  # fmt: skip
     try:
@@ -54,7 +57,7 @@ def tracker() -> Iterator[str]:
         yield address
     finally:
         for process in reversed(processes):
-            process.terminate()
+            os.killpg(process.pid, signal.SIGTERM)
             process.wait(20)
 
 

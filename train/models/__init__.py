@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from edge_vessel.errors import UsageError
+from edge_vessel.errors import EdgeVesselError, UsageError
 from train.models.asr_ipn_v2 import ASRIPNV2
 from train.models.erfnet import ERFNet
 from train.models.ipn import IPN
@@ -50,7 +50,8 @@ def create(name: str, **options: float | str | Sequence[int]) -> nn.Module:
     """A fresh network of either registry; `options` are its class's arguments.
 
     Raises:
-        UsageError: the name is in neither registry, or the network lacks an option.
+        UsageError: the name is in neither registry, the network lacks an option, or cannot be made
+            with its value.
     """
     networks = MODELS | OCTA_MODELS
     if name not in networks:
@@ -60,4 +61,10 @@ def create(name: str, **options: float | str | Sequence[int]) -> nn.Module:
         if option not in known:
             listed = ", ".join(known) or "none"
             raise UsageError(f"{name}: unknown option {option!r}; known: {listed}")
-    return networks[name](**options)
+    try:
+        return networks[name](**options)
+    except EdgeVesselError:
+        raise
+    except Exception as error:  # each layer has words of its own for a width of 0, or of "wide"
+        given = ", ".join(f"{option} {value!r}" for option, value in options.items())
+        raise UsageError(f"{name}: cannot be made with {given}") from error
