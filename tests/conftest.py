@@ -1,10 +1,12 @@
 """What the tests need from outside: the data sets, tools, the emulated board."""
 
 import os
-from collections.abc import Iterator
+import warnings
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from coverage_files import discard_unreadable
 from needs import unavailable
 
 # Minutes each: they begin first, so that no core waits for one of them at the end.
@@ -21,6 +23,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """pytest itself goes by folder and name, whatever the order of its arguments."""
     order = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(item.path.name, len(order)))
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)  # within pytest-cov's, which combines after it
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    outcome = yield
+    config = session.config
+    if config.pluginmanager.hasplugin("_cov") and not hasattr(config, "workerinput"):
+        for name in discard_unreadable(config.rootpath):
+            warnings.warn(f"{name}: half a file of coverage; discarded", stacklevel=1)
+    return outcome
 
 
 @pytest.fixture(autouse=True)
