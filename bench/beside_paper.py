@@ -9,7 +9,10 @@ from bench.section import Section
 from bench.subject import Subject
 
 _SETS = {"drive": "DRIVE", "chase_db1": "CHASE_DB1", "hrf": "HRF"}
-_HEADER = ("network", *(f"Dice {name}" for name in _SETS.values()), "GMAdds", "median ms", "W")
+_HEADER = (
+    "network", *(f"Dice {name}" for name in _SETS.values()), "GMAdds", "M parameters", "median ms",
+    "W",
+)  # fmt: skip
 _FULL_FRAME = "full frame"
 
 
@@ -28,6 +31,7 @@ def section(accuracies: Sequence[AccuracyRun], runs: Sequence[Run]) -> Section |
             f"{one.name} ({one.source})",
             *(f"{one.dice[name]:.4f} published" if name in one.dice else "" for name in _SETS),
             "" if one.multiply_adds is None else f"{one.multiply_adds / 1e9:.1f} published",
+            f"{one.parameters / 1e6:.2f} published",
             "",
             f"{LAIBACHER_2019.idle_w:g} to {LAIBACHER_2019.loaded_w:g} published"
             if one is NETWORKS[0]
@@ -69,6 +73,7 @@ def _row(accuracy: AccuracyRun, subject: Subject, runs: Sequence[Run]) -> tuple[
         f"{subject.name} {width}x{height} (ours)",
         *(dice.get(one, "") for one in _SETS),
         f"{subject.multiply_adds / 1e9:.1f} counted",
+        "",
         "; ".join(times),
         "; ".join(powers),
     )

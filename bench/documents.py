@@ -10,6 +10,7 @@ from bench.peers.document import PeersRun
 from bench.presentation_file import PresentationRun
 from bench.repeatability_file import RepeatabilityRun
 from bench.run_file import Run
+from edge_vessel.errors import UsageError
 
 Document = (
     Run
@@ -41,5 +42,10 @@ def read(path: Path) -> Document:
         UsageError: the file is missing, or is no run of this version's bench.
     """
     about = document.load(path)
-    kind = _KINDS.get(str(about.get("command")))
-    return run_file.read(path) if kind is None else document.build(kind, about, path)
+    command = str(about.get("command"))
+    if command in run_file.COMMANDS:
+        return run_file.read(path)
+    if command not in _KINDS:
+        known = ", ".join(sorted((*run_file.COMMANDS, *_KINDS)))
+        raise UsageError(f"{path}: its command is {command!r:.40}, none of {known}")
+    return document.build(_KINDS[command], about, path)

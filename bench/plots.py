@@ -1,7 +1,7 @@
 """Latencies and power as pictures."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 import matplotlib as mpl
@@ -33,15 +33,15 @@ def picture(
         accuracies: those of other artifacts are not drawn.
     """
     points = _points([case for case, _ in cases], accuracies)
-    sized = len({case.subject.input for case, _ in cases}) >= _SIZES
+    laws = sized([case for case, _ in cases])
     rows = 1 + len(traces)
-    columns = 1 + sized + bool(points)
+    columns = 1 + bool(laws) + bool(points)
     figure = Figure(figsize=(2 + 6 * columns, 4.5 * rows), dpi=130, layout="constrained")
     parts = figure.subfigures(rows, 1, squeeze=False)[:, 0]
     panels = parts[0].subplots(1, columns, squeeze=False)[0]
     _shares(panels[0], cases)
-    if sized:
-        _law(panels[1], [case for case, _ in cases])
+    if laws:
+        draw_laws(panels[1], laws)
     if points:
         _trade(panels[-1], points)
     for part, (run, readings) in zip(parts[1:], traces, strict=True):
@@ -88,18 +88,34 @@ def _shares(axes: Axes, cases: Sequence[tuple[Case, Sequence[float]]]) -> None:
     axes.legend(fontsize="x-small", loc="upper left", bbox_to_anchor=(0.0, -0.14))
 
 
-def _law(axes: Axes, cases: Sequence[Case]) -> None:
+def sized(cases: Sequence[Case]) -> dict[str, list[Case]]:
+    """Cases of one engine, precision and number of threads, by a title of these, where their
+    inputs are of enough sizes for a law."""
+    found: dict[str, list[Case]] = {}
+    for case in cases:
+        threads = f"{case.threads} thread{'s' if case.threads > 1 else ''}"
+        title = f"{case.subject.engine} {case.subject.precision}, {threads}"
+        found.setdefault(title, []).append(case)
+    return {
+        title: group
+        for title, group in found.items()
+        if len({case.subject.input for case in group}) >= _SIZES
+    }
+
+
+def draw_laws(axes: Axes, laws: Mapping[str, Sequence[Case]]) -> None:
     """Log-log, with the power of the pixels that fits the medians best: 1 is linear growth."""
-    pixels = np.array([float(np.prod(case.subject.input)) / 1e6 for case in cases])
-    medians = np.array([case.stages.inference.p50_ms for case in cases])
-    factor_ms, power = cost_law(cases)
-    at = np.geomspace(pixels.min(), pixels.max(), 50)
-    axes.loglog(pixels, medians, "o")
-    label = f"{factor_ms:.1f} ms * Mpx^{power:.2f}"
-    axes.loglog(at, factor_ms * at**power, color="0.5", label=label)
+    for number, (title, cases) in enumerate(laws.items()):
+        pixels = np.array([float(np.prod(case.subject.input)) / 1e6 for case in cases])
+        medians = np.array([case.stages.inference.p50_ms for case in cases])
+        factor_ms, power = cost_law(cases)
+        at = np.geomspace(pixels.min(), pixels.max(), 50)
+        axes.loglog(pixels, medians, "o", color=f"C{number}")
+        label = _label(f"{title}: {factor_ms:.1f} ms * Mpx^{power:.2f}")
+        axes.loglog(at, factor_ms * at**power, color=f"C{number}", label=label)
     axes.set(xlabel="input, megapixels", ylabel="median inference, milliseconds")
     axes.grid(color="0.9", which="both")
-    axes.legend()
+    axes.legend(fontsize="x-small")
 
 
 def _points(

@@ -13,6 +13,7 @@ from bench import (
     accuracy_table,
     beside_paper,
     documents,
+    energy_table,
     estimate_table,
     flags,
     gpu_table,
@@ -63,7 +64,7 @@ def report(arguments: list[str]) -> int:
     """Reads, tells, draws.
 
     Raises:
-        UsageError: a file is no run, or pictures are asked for without matplotlib.
+        UsageError: a file is no run, or pictures are asked for of nothing or without matplotlib.
         DeviceError: the disk.
     """
     options = _parser().parse_args(arguments)
@@ -71,7 +72,7 @@ def report(arguments: list[str]) -> int:
     timed = [Read.of(one, run) for one, run in stored if isinstance(run, Run)]
     rest = [run for _, run in stored if not isinstance(run, Run)]
     sections = _sections(timed, rest)
-    picture = _picture(timed, rest) if options.png or options.html else None
+    picture = _picture(options, timed, rest) if options.png or options.html else None
     if options.png and picture is not None:
         write_file(options.png, picture)
     if options.markdown:
@@ -85,7 +86,11 @@ def report(arguments: list[str]) -> int:
 
 
 def _sections(timed: Sequence[Read], rest: Sequence[Document]) -> list[Section]:
-    found = [run_table.section([(one.path, one.run) for one in timed])] if timed else []
+    runs = [one.run for one in timed]
+    found: list[Section] = []
+    if timed:
+        found += [run_table.section([(one.path, one.run) for one in timed]), run_table.stages(runs)]
+    found += [energy_table.section(run) for run in runs if isinstance(run, EnergyRun)]
     for run in rest:
         if isinstance(run, PeersRun):
             found.append(peers_table.section(run))
@@ -100,7 +105,7 @@ def _sections(timed: Sequence[Read], rest: Sequence[Document]) -> list[Section]:
     estimates = [run for run in rest if isinstance(run, EstimateRun | PeerEstimateRun)]
     found += [estimate_table.section(estimates)] if estimates else []
     accuracies = [run for run in rest if isinstance(run, AccuracyRun)]
-    paper = beside_paper.section(accuracies, [one.run for one in timed])
+    paper = beside_paper.section(accuracies, runs)
     return found if paper is None else [*found, paper]
 
 
@@ -146,8 +151,12 @@ def _html(section: Section) -> str:
     )
 
 
-def _picture(timed: Sequence[Read], rest: Sequence[Document]) -> bytes:
-    """Empty where there is nothing to draw."""
+def _picture(options: argparse.Namespace, timed: Sequence[Read], rest: Sequence[Document]) -> bytes:
+    """Empty where there is nothing to draw.
+
+    Raises:
+        UsageError: matplotlib is missing, or a picture of nothing is asked for.
+    """
     try:
         from bench.plots import picture
     except ModuleNotFoundError as error:
@@ -155,6 +164,10 @@ def _picture(timed: Sequence[Read], rest: Sequence[Document]) -> bytes:
             f"--png, --html: {error.name} is missing: pip install -e '.[bench]'"
         ) from error
     if not timed:
+        if options.png:
+            raise UsageError(
+                f"{options.png}: nothing to draw: no run of latency or energy is given"
+            )
         return b""
     cases = [
         (case, samples)

@@ -27,6 +27,7 @@ SCHEMA_VERSION = 2
 MOST_CASES = 1000
 MOST_CORES = 4096
 MOST_HZ, LEAST_HZ = 1000.0, 0.001
+COMMANDS = ("latency", "energy")
 STAGES = ("preprocess", "inference", "postprocess")
 _COLUMNS = ("case", *(f"{stage}_ms" for stage in STAGES))
 
@@ -165,13 +166,18 @@ def read(path: Path) -> Run:
         UsageError: the file is missing, or is no run of this schema.
     """
     about = document.load(path)
+    command = about.get("command")
+    if command not in COMMANDS:
+        raise UsageError(
+            f"{path}: is no run of {' or '.join(COMMANDS)}: its command is {command!r:.40}"
+        )
     version = about.get("schema_version", SCHEMA_VERSION)
     if version != SCHEMA_VERSION:
         raise UsageError(
             f"{path}: schema version {version!r:.20}; this bench reads {SCHEMA_VERSION}: "
             "measure again"
         )
-    found = document.build(EnergyRun if about.get("command") == "energy" else Run, about, path)
+    found = document.build(EnergyRun if command == "energy" else Run, about, path)
     refuse_twins(str(path), [(case.key, case.title) for case in found.cases])
     return found
 

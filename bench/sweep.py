@@ -15,10 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from bench import flags, run_file, tables
+from bench.cases import cores_in_use
 from bench.cost_law import cost_law
 from bench.latency import latency
 from bench.latency import parser as latency_parser
 from bench.run_file import Case
+from edge_vessel.board import read_board
 from edge_vessel.command_line import Parser, path
 from edge_vessel.errors import UsageError, kind_of
 
@@ -33,11 +35,11 @@ def sweep(arguments: list[str]) -> int:
         DeviceError: the machine is busy or hot, or an engine or the disk failed.
     """
     options, rest = _parser().parse_known_args(arguments)
-    for flag in ("--allow-unsigned", "--trusted-key", "--json"):
+    for flag in ("--allow-unsigned", "--trusted-key", "--engines", "--json"):
         if flag in rest:
             raise UsageError(f"{flag}: not for sweep, which builds its artifacts itself")
     # Wrong options are said before anything is built.
-    latency_parser().parse_args(rest)
+    cores_in_use(latency_parser().parse_args(rest), read_board())
     with tempfile.TemporaryDirectory() as folder:
         built = [_build(options, size, Path(folder)) for size in options.sizes]
         output = options.output or Path(folder) / "run.json"
