@@ -8,6 +8,7 @@ from bench.conditions import BUSY_PERCENT, course
 from bench.run_file import Case, EnergyCase, EnergyRun, Run
 from bench.section import Section
 from edge_vessel.command_line import printable
+from edge_vessel.meters.base import ATTACH
 
 HEADER = (
     "machine", "case", "engine", "kind", "p50 ms", "p95 ms", "p99 ms", "total p50 ms", "first ms",
@@ -30,9 +31,7 @@ def section(found: Sequence[tuple[Path, Run]]) -> Section:
                 remarks += [f"{case.title}: {said}" for said in energy_table.remarks(case.energy)]
     energy = any(isinstance(run, EnergyRun) for _, run in found)
     if not energy:
-        remarks.append(
-            "power: no meter; see `python -m edge_vessel.doctor` for what can be attached"
-        )
+        remarks.append(f"power: {NO_METER}; {ATTACH}")
     return Section("Latency and power" if energy else "Latency", HEADER, rows, tuple(remarks))
 
 
