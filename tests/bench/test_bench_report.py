@@ -51,8 +51,10 @@ def test_the_command_writes_what_it_is_asked_for(run_path: Path, tmp_path: Path)
         row = [case.title, "measured", name, "30", *figures]
         assert lines.count(f"| {' | '.join(row)} |") == 2, "of two runs"
     assert "power: no meter; attach one, such as an INA226" in done.stdout
-    assert "<script" not in pictures[1].read_text()
-    assert "http" not in pictures[1].read_text()
+    page = pictures[1].read_text()
+    assert "<script" not in page
+    assert "href" not in page
+    assert page.count("src=") == page.count('src="data:image/png;base64,') == 1
 
 
 def test_names_cannot_write_html_or_table_cells() -> None:
