@@ -148,15 +148,10 @@ def write(
         for number, case in enumerate(samples)
         for one in case
     )
-    run = replace(run, samples=csv_file.write(_beside(path, "samples"), _COLUMNS, rows))
+    run = replace(run, samples=csv_file.write(csv_file.beside(path, "samples"), _COLUMNS, rows))
     if isinstance(run, EnergyRun):
-        run = replace(run, trace=trace.write(_beside(path, "trace"), readings))
+        run = replace(run, trace=trace.write(csv_file.beside(path, "trace"), readings))
     write_file(path, document.text(run).encode())
-
-
-def _beside(path: Path, what: str) -> Path:
-    """Of the whole name: `a.json` and `a.txt` are two runs."""
-    return path.with_name(f"{path.name}.{what}.csv")
 
 
 def read(path: Path) -> Run:

@@ -9,7 +9,9 @@ from artifact_folders import python, write
 from native_artifacts import compile_for
 from needs import unavailable
 from stored import stored
+from window_meter import serving
 
+from bench import trace
 from bench.gpu_file import GpuRun
 from edge_vessel.accelerator import device_name, opencl_platforms
 
@@ -67,7 +69,27 @@ def test_a_frame_on_opencl_step_by_step(tmp_path: Path) -> None:
     assert len((tmp_path / "gpu.json.samples.csv").read_text().splitlines()) == (
         1 + steps.frame.count
     )
+    assert run.trace is None
     assert "network alone" in python("-m", "bench", "report", output).stdout
+
+    with serving(lambda _, count: 7.0) as url:
+        done = python(
+            "-m", "bench", "gpu", tmp_path / "cl", "--allow-unsigned", "--force", "--duration",
+            "6", "--idle", "0.5", "--warmup", "0", "--output", output, "--meter", url,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    run = stored(output)
+    assert isinstance(run, GpuRun)
+    assert run.energy is not None
+    assert run.energy.loaded_power_w is not None
+    assert run.energy.loaded_power_w.value == pytest.approx(7.0)
+    assert "7 W loaded" in done.stdout
+    assert "measured, short windows" in done.stdout
+    readings = trace.read(output, run.trace)
+    assert list(dict.fromkeys(one.window for one in readings)) == [
+        "idle before", "frames", "idle after",
+    ]  # fmt: skip
+    assert {one.power_w for one in readings} == {7.0}
 
 
 def test_cuda_events_are_recorded_in_the_default_stream(tmp_path: Path) -> None:
