@@ -54,7 +54,7 @@ def section(accuracies: Sequence[AccuracyRun], runs: Sequence[Run]) -> Section |
 
 def _row(accuracy: AccuracyRun, subject: Subject, runs: Sequence[Run]) -> tuple[str, ...]:
     dice = {
-        line.dataset: f"{line.scores.dice:.4f} {accuracy.kind}, {line.photographs} photographs"
+        line.dataset: f"{line.scores.dice:.4f} {accuracy.kind}, photographs: {line.photographs}"
         for line in accuracy.lines
         if (line.artifact, line.region) == (subject.name, _FULL_FRAME)
     }
