@@ -2,10 +2,19 @@
 
 from pathlib import Path
 
-from bench import document, run_file
+from bench import (
+    accuracy_file,
+    document,
+    estimate_file,
+    gpu_file,
+    presentation_file,
+    repeatability_file,
+    run_file,
+)
 from bench.accuracy_file import AccuracyRun
 from bench.estimate_file import EstimateRun, PeerEstimateRun
 from bench.gpu_file import GpuRun
+from bench.peers import document as peers_file
 from bench.peers.document import PeersRun
 from bench.presentation_file import PresentationRun
 from bench.repeatability_file import RepeatabilityRun
@@ -23,15 +32,15 @@ Document = (
     | RepeatabilityRun
 )
 
-# Latency and energy are run_file's.
-_KINDS: dict[str, type[Document]] = {
-    "accuracy": AccuracyRun,
-    "estimate": EstimateRun,
-    "estimate_ncnn": PeerEstimateRun,
-    "gpu": GpuRun,
-    "peers": PeersRun,
-    "presentation": PresentationRun,
-    "repeatability": RepeatabilityRun,
+# With the version of their schema; latency and energy are run_file's.
+_KINDS: dict[str, tuple[type[Document], int]] = {
+    "accuracy": (AccuracyRun, accuracy_file.SCHEMA_VERSION),
+    "estimate": (EstimateRun, estimate_file.SCHEMA_VERSION),
+    "estimate_ncnn": (PeerEstimateRun, estimate_file.SCHEMA_VERSION),
+    "gpu": (GpuRun, gpu_file.SCHEMA_VERSION),
+    "peers": (PeersRun, peers_file.SCHEMA_VERSION),
+    "presentation": (PresentationRun, presentation_file.SCHEMA_VERSION),
+    "repeatability": (RepeatabilityRun, repeatability_file.SCHEMA_VERSION),
 }
 
 
@@ -48,4 +57,6 @@ def read(path: Path) -> Document:
     if command not in _KINDS:
         known = ", ".join(sorted((*run_file.COMMANDS, *_KINDS)))
         raise UsageError(f"{path}: its command is {command!r:.40}, none of {known}")
-    return document.build(_KINDS[command], about, path)
+    kind, version = _KINDS[command]
+    document.check_version(about, version, path)
+    return document.build(kind, about, path)

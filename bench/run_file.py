@@ -166,12 +166,7 @@ def read(path: Path) -> Run:
         raise UsageError(
             f"{path}: is no run of {' or '.join(COMMANDS)}: its command is {command!r:.40}"
         )
-    version = about.get("schema_version", SCHEMA_VERSION)
-    if version != SCHEMA_VERSION:
-        raise UsageError(
-            f"{path}: schema version {version!r:.20}; this bench reads {SCHEMA_VERSION}: "
-            "measure again"
-        )
+    document.check_version(about, SCHEMA_VERSION, path)
     found = document.build(EnergyRun if command == "energy" else Run, about, path)
     refuse_twins(str(path), [(case.key, case.title) for case in found.cases])
     return found

@@ -31,7 +31,7 @@ def section(found: Sequence[tuple[Path, Run]]) -> Section:
                 remarks += [f"{case.title}: {said}" for said in energy_table.remarks(case.energy)]
     energy = any(isinstance(run, EnergyRun) for _, run in found)
     if not energy:
-        remarks.append(f"power: {NO_METER}; {ATTACH}")
+        remarks.append(f"power: {NO_METER} in a run of latency: bench energy takes one; {ATTACH}")
     return Section("Latency and power" if energy else "Latency", HEADER, rows, tuple(remarks))
 
 

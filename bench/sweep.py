@@ -101,6 +101,8 @@ def _sizes(text: str) -> list[int]:
         found = sorted({int(part) for part in text.split(",")})
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r}: such as 256,544,960") from error
+    if found[0] < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: {found[0]} pixels: such as 256,544,960")
     if len(found) < 2:
         raise argparse.ArgumentTypeError(f"{text!r}: two sizes or more, such as 256,544,960")
     return found

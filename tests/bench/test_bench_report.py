@@ -50,7 +50,10 @@ def test_the_command_writes_what_it_is_asked_for(run_path: Path, tmp_path: Path)
         figures = [f"{value:.2f}" for value in list(vars(one).values())[1:]]
         row = [case.title, "measured", name, "30", *figures]
         assert lines.count(f"| {' | '.join(row)} |") == 2, "of two runs"
-    assert "power: no meter; attach one, such as an INA226" in done.stdout
+    assert (
+        "power: no meter in a run of latency: bench energy takes one; attach one, such"
+        in done.stdout
+    )
     page = pictures[1].read_text()
     assert "<script" not in page
     assert "href" not in page
