@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from bench.accuracy_file import AccuracyRun
 from bench.published import LAIBACHER_2019, LAIBACHER_2019_RANGE, NETWORKS
 from bench.run_file import EnergyCase, EnergyRun, Run
+from bench.run_table import NO_METER
 from bench.section import Section
 from bench.subject import Subject
 
@@ -23,7 +24,8 @@ def section(accuracies: Sequence[AccuracyRun], runs: Sequence[Run]) -> Section |
         accuracies: for Dice.
         runs: of latency and energy, for the time and the power of the same artifacts.
     """
-    ours = [_row(run, one, runs) for run in accuracies for one in run.subjects]
+    subjects = {one.manifest_sha256: one for run in accuracies for one in run.subjects}
+    ours = [_row(accuracies, one, runs) for one in subjects.values()]
     if not ours:
         return None
     theirs = [
@@ -52,10 +54,14 @@ def section(accuracies: Sequence[AccuracyRun], runs: Sequence[Run]) -> Section |
     )
 
 
-def _row(accuracy: AccuracyRun, subject: Subject, runs: Sequence[Run]) -> tuple[str, ...]:
+def _row(
+    accuracies: Sequence[AccuracyRun], subject: Subject, runs: Sequence[Run]
+) -> tuple[str, ...]:
     dice = {
-        line.dataset: f"{line.scores.dice:.4f} {accuracy.kind}, photographs: {line.photographs}"
-        for line in accuracy.lines
+        line.dataset: f"{line.scores.dice:.4f} {run.kind}, photographs: {line.photographs}"
+        for run in accuracies
+        if subject.manifest_sha256 in {one.manifest_sha256 for one in run.subjects}
+        for line in run.lines
         if (line.artifact, line.region) == (subject.name, _FULL_FRAME)
     }
     times, powers = [], []
@@ -75,5 +81,5 @@ def _row(accuracy: AccuracyRun, subject: Subject, runs: Sequence[Run]) -> tuple[
         f"{subject.multiply_adds / 1e9:.1f} counted",
         "",
         "; ".join(times),
-        "; ".join(powers),
+        "; ".join(powers) or NO_METER,
     )

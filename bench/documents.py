@@ -56,7 +56,7 @@ def read(path: Path) -> Document:
         return run_file.read(path)
     if command not in _KINDS:
         known = ", ".join(sorted((*run_file.COMMANDS, *_KINDS)))
-        raise UsageError(f"{path}: its command is {command!r:.40}, none of {known}")
+        raise UsageError(f"{path}: of the command {command!r:.40}; what can be read is of {known}")
     kind, version = _KINDS[command]
     document.check_version(about, version, path)
     return document.build(kind, about, path)

@@ -84,23 +84,26 @@ def test_accuracy_stands_beside_the_paper_and_against_latency(
 ) -> None:
     run = run_file.read(run_path)
     (case,) = run.cases
-    scores = PixelScores(0.81, 0.97, 0.78, 0.98, 0.98, 0.79)
-    lines = [
-        Line("s", case.subject.name, "drive", region, 20, 0, 0.5, scores, None, None)
-        for region in ("full frame", "field of view")
-    ]
-    accuracy = AccuracyRun(
-        SCHEMA_VERSION, "accuracy", "measured", run.created, run.conditions, (case.subject,),
-        tuple(lines),
-    )  # fmt: skip
-    path, told, drawn = (tmp_path / name for name in ("a.json", "a.md", "a.png"))
-    path.write_text(document.text(accuracy))
-    done = called(main, "report", run_path, path, "--markdown", told, "--png", drawn)
+    paths = [tmp_path / f"{name}.json" for name in ("drive", "chase_db1")]
+    for path, dice in zip(paths, (0.81, 0.79), strict=True):
+        scores = PixelScores(dice, 0.97, 0.78, 0.98, 0.98, 0.79)
+        lines = [
+            Line("s", case.subject.name, path.stem, region, 20, 0, 0.5, scores, None, None)
+            for region in ("full frame", "field of view")
+        ]
+        accuracy = AccuracyRun(
+            SCHEMA_VERSION, "accuracy", "measured", run.created, run.conditions, (case.subject,),
+            tuple(lines),
+        )  # fmt: skip
+        path.write_text(document.text(accuracy))
+    told, drawn = tmp_path / "a.md", tmp_path / "a.png"
+    done = called(main, "report", run_path, *paths, "--markdown", told, "--png", drawn)
     assert done.returncode == 0, done.stderr
     rows = [line for line in told.read_text().splitlines() if line.startswith("| ")]
     assert any("M2U-Net (Laibacher" in row and "0.8091 published" in row for row in rows)
     (ours,) = (row for row in rows if "(ours)" in row)
-    assert "0.8100 measured" in ours
+    assert "| 0.8100 measured, photographs: 20 | 0.7900 measured, photographs: 20 |  |" in ours
+    assert ours.endswith("| no meter |")
     assert f"{case.stages.inference.p50_ms:.0f} measured, 1 thread" in ours
     plain = tmp_path / "plain.png"
     assert called(main, "report", run_path, "--png", plain).returncode == 0
@@ -153,8 +156,8 @@ def test_a_picture_of_nothing_is_refused(tmp_path: Path) -> None:
         (None, "No such file"),
         ("", "is not JSON"),
         ("[]", "not a run of this version's bench: the document"),
-        ('{"command": "matching"}', "its command is 'matching', none of accuracy"),
-        ('{"schema_version": 2}', "its command is 'None', none of accuracy, energy, "),
+        ('{"command": "matching"}', "of the command 'matching'; what can be read is of accuracy"),
+        ('{"schema_version": 2}', "of the command 'None'; what can be read is of accuracy, energy"),
     ],
 )
 def test_what_is_no_run_is_one_line(tmp_path: Path, content: str | None, says: str) -> None:
