@@ -105,7 +105,8 @@ def _sections(timed: Sequence[Read], rest: Sequence[Document]) -> list[Section]:
     estimates = [run for run in rest if isinstance(run, EstimateRun | PeerEstimateRun)]
     found += [estimate_table.section(estimates)] if estimates else []
     accuracies = [run for run in rest if isinstance(run, AccuracyRun)]
-    paper = beside_paper.section(accuracies, runs)
+    elsewhere = [run for run in rest if isinstance(run, EstimateRun | GpuRun)]
+    paper = beside_paper.section(accuracies, [*runs, *elsewhere])
     return found if paper is None else [*found, paper]
 
 

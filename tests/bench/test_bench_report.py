@@ -9,7 +9,7 @@ import pytest
 from artifact_folders import ROOT, called, python, write
 from matplotlib.figure import Figure
 
-from bench import document, run_file
+from bench import document, documents, run_file
 from bench.__main__ import main
 from bench.accuracy_file import SCHEMA_VERSION, AccuracyRun, Line, PixelScores
 from bench.plots import draw_laws, picture, sized
@@ -108,6 +108,20 @@ def test_accuracy_stands_beside_the_paper_and_against_latency(
     plain = tmp_path / "plain.png"
     assert called(main, "report", run_path, "--png", plain).returncode == 0
     assert read_image(drawn).shape[1] > read_image(plain).shape[1], "no panel of accuracy"
+
+
+def test_estimates_and_gpus_stand_beside_the_paper_as_what_they_are() -> None:
+    names = ("cortex_a72_m2unet_fundus_544.json", "h200/bench_gpu_544.json")
+    files = [ROOT / "bench" / "results" / name for name in names]
+    done = called(main, "report", *files)
+    assert done.returncode == 0, done.stderr
+    rows = [line for line in done.stdout.splitlines() if "(ours)" in line]
+    cells = [[cell.strip() for cell in row.strip("│").split("│")] for row in rows]
+    assert [row[1:4] for row in cells] == [["", "", ""]] * 2, "no accuracy of these is told"
+    estimate, gpu = (documents.read(file) for file in files)
+    assert cells[0][-2:] == [f"{estimate.cost.ms:.0f} estimated, one cortex-a72", "no meter"]
+    assert cells[1][-2].startswith(f"{gpu.stages.network.p50_ms:.1f} measured, cuda:")
+    assert cells[1][-1] == f"{gpu.energy.loaded_power_w} {gpu.meter}"
 
 
 def _sides(case: Case, threads: int = 1) -> list[Case]:
