@@ -4,16 +4,19 @@ import ctypes
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
-from artifact_folders import python, write
+from artifact_folders import called, python, write
 from native_artifacts import compile_for
 from needs import unavailable
 from stored import stored
 from window_meter import serving
 
 from bench import trace
+from bench.__main__ import main
 from bench.gpu_file import GpuRun
 from edge_vessel.accelerator import device_name, opencl_platforms
+from edge_vessel.sources.images import read_image
 
 # Events as CUDA's runtime API has them; the "device" is a clock that goes 2 ms at each event.
 RUNTIME = """
@@ -90,6 +93,9 @@ def test_a_frame_on_opencl_step_by_step(tmp_path: Path) -> None:
         "idle before", "frames", "idle after",
     ]  # fmt: skip
     assert {one.power_w for one in readings} == {7.0}
+    drawn = tmp_path / "gpu.png"
+    assert called(main, "report", output, "--png", drawn).returncode == 0
+    assert np.ptp(read_image(drawn)) == 255
 
 
 def test_cuda_events_are_recorded_in_the_default_stream(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from bench import document, documents, run_file
 from bench.__main__ import main
 from bench.accuracy_file import SCHEMA_VERSION, AccuracyRun, Line, PixelScores
+from bench.pages import html, markdown
 from bench.plots import draw_laws, picture, sized
-from bench.report import html, markdown
 from bench.run_file import Case, Stages
 from bench.run_table import HEADER, STAGES_HEADER
 from bench.section import Section
@@ -158,7 +158,7 @@ def test_a_picture_of_nothing_is_refused(tmp_path: Path) -> None:
     peers = ROOT / "bench" / "results" / "workstation_peers_544_1.json"
     done = called(main, "report", peers, "--png", tmp_path / "a.png")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "a.png: nothing to draw: no run of latency or energy" in done.stderr
+    assert "a.png: nothing to draw: no times and no power's trace" in done.stderr
     assert not (tmp_path / "a.png").exists()
     assert called(main, "report", peers, "--html", told).returncode == 0
     assert "<img" not in told.read_text()
