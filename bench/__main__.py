@@ -42,8 +42,8 @@ def _run(arguments: list[str]) -> int:
     except ModuleNotFoundError as error:
         if error.name in _WORKSTATION:
             raise UsageError(
-                f"bench {command} needs {error.name}/, which is not here: run it from a checkout, on "
-                "the workstation"
+                f"bench {command} needs {error.name}/, which is not here: run it from a checkout, "
+                "on the workstation"
             ) from error
         if (error.name or "").partition(".")[0] in ("bench", "train", "compile", "edge_vessel"):
             raise
