@@ -224,7 +224,6 @@ def test_a_counter_that_vanishes_in_a_window_leaves_no_joules(tmp_path: Path) ->
         time.sleep(0.2)
         (zone / "energy_uj").unlink()
         time.sleep(0.05)
-    assert window.energy.samples >= meters.MIN_SAMPLES
     assert window.energy.energy_j is None
     assert "energy_uj: cannot be read: No such file" in str(window.energy.why)
 
