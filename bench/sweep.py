@@ -20,6 +20,7 @@ from bench.cost_law import cost_law
 from bench.latency import latency
 from bench.latency import parser as latency_parser
 from bench.run_file import Case
+from compile import targets
 from edge_vessel.board import read_board
 from edge_vessel.command_line import Parser, path
 from edge_vessel.errors import UsageError, kind_of
@@ -40,6 +41,8 @@ def sweep(arguments: list[str]) -> int:
             raise UsageError(f"{flag}: not for sweep, which builds its artifacts itself")
     # Wrong options are said before anything is built.
     cores_in_use(latency_parser().parse_args(rest), read_board())
+    if options.target is not None:
+        targets.find(options.target)
     with tempfile.TemporaryDirectory() as folder:
         built = [_build(options, size, Path(folder)) for size in options.sizes]
         output = options.output or Path(folder) / "run.json"

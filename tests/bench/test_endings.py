@@ -80,7 +80,13 @@ def test_an_interrupt_leaves_no_traceback(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("command", "needs"),
-    [("accuracy", "train"), ("estimate", "compile"), ("report", None), ("compare", None)],
+    [
+        ("accuracy", "train"),
+        ("estimate", "compile"),
+        ("sweep", "compile"),
+        ("report", None),
+        ("compare", None),
+    ],
 )
 def test_a_board_has_bench_alone(run: Path, command: str, needs: str | None) -> None:
     """As deploy bundles it: neither train nor compile beside it."""
