@@ -21,6 +21,8 @@ COMMANDS = {
     "report": "runs as a table, Markdown, HTML and pictures",
     "compare": "two runs: the ratio with its interval; 1 on a regression only",
 }
+# What a board has not: deploy bundles bench/ alone.
+_WORKSTATION = ("train", "compile")
 
 
 def main(arguments: list[str]) -> int:
@@ -38,6 +40,11 @@ def _run(arguments: list[str]) -> int:
         run: Callable[[list[str]], int] = getattr(import_module(f"bench.{command}"), command)
         return run(rest)
     except ModuleNotFoundError as error:
+        if error.name in _WORKSTATION:
+            raise UsageError(
+                f"bench {command} needs {error.name}/, which is not here: run it from a checkout, "
+                "on the workstation"
+            ) from error
         if (error.name or "").partition(".")[0] in ("bench", "train", "compile", "edge_vessel"):
             raise
         raise UsageError(

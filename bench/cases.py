@@ -14,6 +14,7 @@ from edge_vessel import models, signing
 from edge_vessel.artifact import Artifact, open_artifact
 from edge_vessel.board import Board
 from edge_vessel.command_line import add_trust_flags, path
+from edge_vessel.engines import ENGINES
 from edge_vessel.engines.cores import available
 from edge_vessel.errors import UsageError
 
@@ -50,6 +51,10 @@ def add_flags(parse: argparse.ArgumentParser) -> None:
     )
     parse.add_argument("--threads", type=_threads, metavar="N[,N]", help="default: the artifact's")
     parse.add_argument("--cores", metavar="big|little|LIST", help="default: all of this process")
+    parse.add_argument(
+        "--engines", type=_engines, default=list(ENGINES), metavar="A,B",
+        help=f"only artifacts of these, of {','.join(ENGINES)}; for other engines: bench peers",
+    )  # fmt: skip
     parse.add_argument("--warmup", type=flags.seconds, default=1.0, metavar="S", help="default: 1")
     parse.add_argument(
         "--cooldown", type=flags.seconds, default=0.0, metavar="S",
@@ -70,19 +75,36 @@ def plan(options: argparse.Namespace, board: Board) -> list[Plan]:
         UsageError: a flag of `add_flags` has a wrong value, or a case would stand twice.
         ArtifactError: an artifact that cannot be trusted or does not fit this machine.
     """
-    plans = list(_plans(options, choose_cores(options.cores, board, available())))
+    plans = list(_plans(options, cores_in_use(options, board)))
+    if not plans:
+        raise UsageError(
+            f"--engines {','.join(options.engines)}: none of these artifacts is theirs"
+        )
     run_file.refuse_twins("this run", [(one.key, one.title) for one in plans])
     return plans
+
+
+def cores_in_use(options: argparse.Namespace, board: Board) -> list[int]:
+    """Those of `--cores`, which are as many as any of `--threads` asks for.
+
+    Raises:
+        UsageError: they are not, or are not there.
+    """
+    cores = choose_cores(options.cores, board, available())
+    for threads in options.threads or []:
+        if not 1 <= threads <= len(cores):
+            raise UsageError(f"--threads {threads}: from 1 to {len(cores)}, the cores in use")
+    return cores
 
 
 def _plans(options: argparse.Namespace, cores: Sequence[int]) -> Iterator[Plan]:
     trusted = signing.trusted_keys(options.trusted_key)
     for folder in map(models.resolve, options.artifact or [None]):
         artifact = open_artifact(folder, trusted, options.allow_unsigned)
+        if artifact.manifest.engine.name not in options.engines:
+            continue
         artifact.check_target()
         for threads in options.threads or [min(artifact.manifest.target.threads, len(cores))]:
-            if not 1 <= threads <= len(cores):
-                raise UsageError(f"--threads {threads}: from 1 to {len(cores)}, the cores in use")
             yield Plan(
                 artifact,
                 Task(
@@ -141,3 +163,12 @@ def _threads(text: str) -> list[int]:
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r}: such as 2, or 1,2,4") from error
     return list(dict.fromkeys(found))
+
+
+def _engines(text: str) -> list[str]:
+    found = list(dict.fromkeys(text.split(",")))
+    if unknown := [name for name in found if name not in ENGINES]:
+        raise argparse.ArgumentTypeError(
+            f"{unknown[0]!r}: one or more of {','.join(ENGINES)}; for others: bench peers"
+        )
+    return found

@@ -25,6 +25,11 @@ class CsvFile:
     sha256: Sha256
 
 
+def beside(run: Path, what: str) -> Path:
+    """Of the whole name: `a.json` and `a.txt` are two runs."""
+    return run.with_name(f"{run.name}.{what}.csv")
+
+
 def write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> CsvFile:
     """Writes it.
 

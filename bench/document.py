@@ -39,6 +39,15 @@ def load(path: Path) -> dict[str, Any]:
     return found
 
 
+def check_version(document: dict[str, Any], version: int, path: Path) -> None:
+    """Raises UsageError where `document`, read from `path`, says that it is of another one."""
+    found = document.get("schema_version", version)
+    if found != version:
+        raise UsageError(
+            f"{path}: schema version {found!r:.20}; this bench reads {version}: measure again"
+        )
+
+
 def build(kind: type[Record], document: dict[str, Any], path: Path) -> Record:
     """`document`, read from `path`, as `kind`.
 

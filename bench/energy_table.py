@@ -7,37 +7,45 @@ from bench import conditions, tables
 from bench.joules import SHORTEST_S, Figure, Joules
 from bench.published import LAIBACHER_2019
 from bench.run_file import EnergyRun
+from bench.section import Section
 
 _DRIFT_SHARE = 0.1  # of what the work adds; more, and the baseline decides the figure
 _LEAST_DRIFT = 0.01  # of idle power; less is no board that has yet to settle
 _WORKING_PERCENT = 95.0
 _COLUMNS = (
-    "inferences", "W idle", "drift W", "W loaded", "J per inference", "above idle", "per J",
+    "input", "kind", "inferences", "W idle", "drift W", "W loaded", "J per inference", "above idle",
+    "per J",
 )  # fmt: skip
 
 
-def show(run: EnergyRun) -> None:
-    """The table with the published row, the meter, the conditions."""
-    meter = run.meter
-    title = f"{run.conditions.machine.cpu}; power {meter.kind} by {meter.name}"
-    table = tables.table(title, "case", *_COLUMNS, right=len(_COLUMNS))
+def section(run: EnergyRun) -> Section:
+    """A row a case, below them the published one; then the times, and the meter."""
+    meter, paper = run.meter, LAIBACHER_2019
+    rows = []
     for case in run.cases:
-        tables.add(table, case.title, *_cells(case.energy))
-    table.add_section()
-    paper = LAIBACHER_2019
+        height, width = case.subject.input
+        rows.append((case.title, f"{width}x{height}", meter.kind, *_cells(case.energy)))
     theirs = ("", f"{paper.idle_w:g}", "", f"{paper.loaded_w:g}", "", "", "")
-    tables.add(table, f"{paper.source}, {paper.board} (published, not ours)", *theirs)
-    tables.show(table)
-    for case in run.cases:
-        total = case.stages.total
-        sys.stdout.write(
-            f"{case.title}: {case.energy.loaded.duration_s:.0f} s of inference, median "
-            f"{total.p50_ms:.2f} ms ({run.kind}), from photograph to vessel map\n"
-        )
-    sys.stdout.write(
-        f"meter: accuracy {meter.accuracy}; asked at {meter.asked_hz:g} Hz; "
-        f"{conditions.course(run.conditions)}\n"
+    title = f"{paper.source}, {paper.board} (published, not ours)"
+    rows.append((title, "", "published", *theirs))
+    remarks = [
+        f"{case.title}: {case.energy.loaded.duration_s:.0f} s of inference, median "
+        f"{case.stages.total.p50_ms:.2f} ms ({run.kind}), from photograph to vessel map"
+        for case in run.cases
+    ]
+    remarks.append(f"meter: accuracy {meter.accuracy}; asked at {meter.asked_hz:g} Hz")
+    return Section(
+        f"{run.conditions.machine.cpu}; power {meter.kind} by {meter.name}",
+        ("case", *_COLUMNS),
+        tuple(rows),
+        tuple(remarks),
     )
+
+
+def show(run: EnergyRun) -> None:
+    """On stdout, with the conditions."""
+    tables.show_section(section(run), right=len(_COLUMNS))
+    sys.stdout.write(f"{conditions.course(run.conditions)}\n")
 
 
 def warn(run: EnergyRun) -> None:

@@ -14,6 +14,7 @@ from bench.gpu_file import SCHEMA_VERSION, GpuRun, GpuStages, write
 from bench.input_image import InputImage
 from bench.joules import Joules, joules
 from bench.subject import Subject
+from bench.trace import TracedMeter
 from edge_vessel import engines, meters, models, signing
 from edge_vessel.accelerator import device_name
 from edge_vessel.artifact import Artifact, open_artifact
@@ -24,7 +25,7 @@ from edge_vessel.engines.tvm import TvmEngine
 from edge_vessel.engines.tvm_library import foreign_function_interface
 from edge_vessel.errors import UsageError
 from edge_vessel.manifest import NONE
-from edge_vessel.meters import Energy, Meter, NullMeter
+from edge_vessel.meters import Energy
 
 _IDLE_S = 10.0
 _SETTLE_S = 1.0  # a GPU steps its clock down after work
@@ -52,7 +53,7 @@ def gpu(arguments: list[str]) -> int:
     artifact.check_target()
     board = read_board()
     cores = choose_cores(None, board, available())
-    meter = meters.find(options.meter)
+    meter = TracedMeter(meters.find(options.meter))
     try:
         before = conditions.begin(options.force, 0.0, board, cores)
         image = InputImage.of(artifact, options.image)
@@ -85,10 +86,11 @@ def gpu(arguments: list[str]) -> int:
         None if energy is None else f"{meter.name}, {meter.kind}",
         energy,
         samples=None,
+        trace=None,
     )
     conditions.warn(run.conditions)
     if options.output is not None:
-        write(options.output, run, samples)
+        write(options.output, run, samples, meter.readings)
     if options.json:
         sys.stdout.write(document.text(run))
     else:
@@ -126,21 +128,25 @@ def _measure(
     engine: TvmEngine,
     image: InputImage,
     clock: GpuClock,
-    meter: Meter,
+    meter: TracedMeter,
 ) -> tuple[Samples, Joules | None]:
-    if isinstance(meter, NullMeter):
+    if meter.kind == "none":
         return _run(engine, image, clock, options.duration), None
-    idle_before = _idle(meter, options.idle)
-    with meters.window("frames", meter) as window:
+    idle_before = _idle(meter, options.idle, "before")
+    meter.window = "frames"
+    with meters.window(meter.window, meter) as window:
         samples = _run(engine, image, clock, options.duration)
-    idle_after = _idle(meter, options.idle)
+    idle_after = _idle(meter, options.idle, "after")
     total_ms = [sum(one) for one in samples]
     return samples, joules(meter, idle_before, window.energy, idle_after, total_ms)
 
 
-def _idle(meter: Meter, duration_s: float) -> Energy:
+def _idle(meter: TracedMeter, duration_s: float, when: str) -> Energy:
     time.sleep(_SETTLE_S)
-    return meters.measure_idle(meter, duration_s)
+    meter.window = f"idle {when}"
+    with meters.window(meter.window, meter) as window:
+        time.sleep(duration_s)
+    return window.energy
 
 
 def _parser() -> argparse.ArgumentParser:

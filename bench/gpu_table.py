@@ -49,6 +49,8 @@ def _power(run: GpuRun) -> str:
         return f"no joules: {energy.why}"
     above = energy.above_idle_per_inference_j
     idle = "" if above is None else f", {above} J above idle"
+    short = ", short windows" if energy.short else ""
     return (
-        f"{energy.loaded_power_w} W loaded, {energy.per_inference_j} J a frame{idle}: {run.meter}"
+        f"{energy.loaded_power_w} W loaded, {energy.per_inference_j} J a frame{idle}: "
+        f"{run.meter}{short}"
     )

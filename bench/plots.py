@@ -1,7 +1,7 @@
 """Latencies and power as pictures."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 import matplotlib as mpl
@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from bench.accuracy_file import FIELD_OF_VIEW, AccuracyRun
 from bench.cost_law import cost_law
-from bench.run_file import Case, EnergyRun
-from bench.trace import Reading
+from bench.run_file import Case
+from bench.trace import PowerTrace
 
 mpl.use("Agg")
 
@@ -21,7 +21,7 @@ _SIZES = 3  # of inputs, from which on a law can be fitted
 
 def picture(
     cases: Sequence[tuple[Case, Sequence[float]]],
-    traces: Sequence[tuple[EnergyRun, Sequence[Reading]]] = (),
+    traces: Sequence[PowerTrace] = (),
     accuracies: Sequence[AccuracyRun] = (),
 ) -> bytes:
     """PNG: how many runs took how long; with inputs of three sizes, latency against pixels too;
@@ -29,49 +29,48 @@ def picture(
 
     Args:
         cases: each with the inference of its runs in milliseconds.
-        traces: runs of energy with the readings of their meter: a panel each, below.
+        traces: a panel each, below. One of these or of the cases, at least.
         accuracies: those of other artifacts are not drawn.
     """
     points = _points([case for case, _ in cases], accuracies)
-    sized = len({case.subject.input for case, _ in cases}) >= _SIZES
-    rows = 1 + len(traces)
-    columns = 1 + sized + bool(points)
+    laws = sized([case for case, _ in cases])
+    rows = bool(cases) + len(traces)
+    columns = 1 + bool(laws) + bool(points)
     figure = Figure(figsize=(2 + 6 * columns, 4.5 * rows), dpi=130, layout="constrained")
-    parts = figure.subfigures(rows, 1, squeeze=False)[:, 0]
-    panels = parts[0].subplots(1, columns, squeeze=False)[0]
-    _shares(panels[0], cases)
-    if sized:
-        _law(panels[1], [case for case, _ in cases])
-    if points:
-        _trade(panels[-1], points)
-    for part, (run, readings) in zip(parts[1:], traces, strict=True):
-        _power(part.subplots(), run, readings)
+    parts = list(figure.subfigures(rows, 1, squeeze=False)[:, 0])
+    if cases:
+        panels = parts.pop(0).subplots(1, columns, squeeze=False)[0]
+        _shares(panels[0], cases)
+        if laws:
+            draw_laws(panels[1], laws)
+        if points:
+            _trade(panels[-1], points)
+    for part, trace in zip(parts, traces, strict=True):
+        _power(part.subplots(), trace)
     content = io.BytesIO()
     figure.savefig(content, format="png")
     return content.getvalue()
 
 
-def _power(axes: Axes, run: EnergyRun, readings: Sequence[Reading]) -> None:
-    """The readings; idle windows grey, each case's in its colour with its mean, none in between."""
-    titles = {case.energy.loaded.name: case for case in run.cases}
-    for name, group in groupby(readings, lambda one: one.window):
+def _power(axes: Axes, trace: PowerTrace) -> None:
+    """The readings; idle windows grey, each other in its colour with its mean, none in between."""
+    for name, group in groupby(trace.readings, lambda one: one.window):
         inside = list(group)
-        case = titles.get(name)
-        colour = "0.5" if case is None else f"C{list(titles).index(name)}"
+        colour = f"C{list(trace.loaded).index(name)}" if name in trace.loaded else "0.5"
         at_s = [one.at_s for one in inside]
         axes.plot(at_s, [one.power_w for one in inside], color=colour, linewidth=1)
         axes.axvspan(at_s[0], at_s[-1], color=colour, alpha=0.12, linewidth=0)
-        if case is not None and case.energy.loaded_power_w is not None:
-            mean_w = case.energy.loaded_power_w
-            label = f"{_label(case.title)}: {mean_w} W"
+        title, mean_w = trace.loaded.get(name, ("", None))
+        if mean_w is not None:
+            label = f"{_label(title)}: {mean_w} W"
             axes.hlines(mean_w.value, at_s[0], at_s[-1], colour, "dashed", label=label)
     axes.plot([], [], color="0.5", label="idle")
     axes.set(
-        title=_label(f"{run.meter.name}, {run.meter.kind}"),
+        title=_label(trace.title),
         xlabel="seconds",
         ylabel="power of what the meter covers, watts",
     )
-    axes.set_ylim(0, 1.1 * max([1e-3, *(one.power_w for one in readings)]))
+    axes.set_ylim(0, 1.1 * max([1e-3, *(one.power_w for one in trace.readings)]))
     axes.grid(color="0.9")
     axes.legend(fontsize="x-small", loc="lower right")
 
@@ -88,18 +87,34 @@ def _shares(axes: Axes, cases: Sequence[tuple[Case, Sequence[float]]]) -> None:
     axes.legend(fontsize="x-small", loc="upper left", bbox_to_anchor=(0.0, -0.14))
 
 
-def _law(axes: Axes, cases: Sequence[Case]) -> None:
+def sized(cases: Sequence[Case]) -> dict[str, list[Case]]:
+    """Cases of one engine, precision and number of threads, by a title of these, where their
+    inputs are of enough sizes for a law."""
+    found: dict[str, list[Case]] = {}
+    for case in cases:
+        threads = f"{case.threads} thread{'s' if case.threads > 1 else ''}"
+        title = f"{case.subject.engine} {case.subject.precision}, {threads}"
+        found.setdefault(title, []).append(case)
+    return {
+        title: group
+        for title, group in found.items()
+        if len({case.subject.input for case in group}) >= _SIZES
+    }
+
+
+def draw_laws(axes: Axes, laws: Mapping[str, Sequence[Case]]) -> None:
     """Log-log, with the power of the pixels that fits the medians best: 1 is linear growth."""
-    pixels = np.array([float(np.prod(case.subject.input)) / 1e6 for case in cases])
-    medians = np.array([case.stages.inference.p50_ms for case in cases])
-    factor_ms, power = cost_law(cases)
-    at = np.geomspace(pixels.min(), pixels.max(), 50)
-    axes.loglog(pixels, medians, "o")
-    label = f"{factor_ms:.1f} ms * Mpx^{power:.2f}"
-    axes.loglog(at, factor_ms * at**power, color="0.5", label=label)
+    for number, (title, cases) in enumerate(laws.items()):
+        pixels = np.array([float(np.prod(case.subject.input)) / 1e6 for case in cases])
+        medians = np.array([case.stages.inference.p50_ms for case in cases])
+        factor_ms, power = cost_law(cases)
+        at = np.geomspace(pixels.min(), pixels.max(), 50)
+        axes.loglog(pixels, medians, "o", color=f"C{number}")
+        label = _label(f"{title}: {factor_ms:.1f} ms * Mpx^{power:.2f}")
+        axes.loglog(at, factor_ms * at**power, color=f"C{number}", label=label)
     axes.set(xlabel="input, megapixels", ylabel="median inference, milliseconds")
     axes.grid(color="0.9", which="both")
-    axes.legend()
+    axes.legend(fontsize="x-small")
 
 
 def _points(

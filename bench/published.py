@@ -12,12 +12,6 @@ class PublishedPower:
     idle_w: float
     loaded_w: float
 
-    def __str__(self) -> str:
-        return (
-            f"{self.source}, {self.board}: {self.idle_w:g} W idle, {self.loaded_w:g} W loaded "
-            "(published by its authors, not measured here)"
-        )
-
 
 @dataclass(frozen=True)
 class PublishedNetwork:

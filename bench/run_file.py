@@ -27,6 +27,7 @@ SCHEMA_VERSION = 2
 MOST_CASES = 1000
 MOST_CORES = 4096
 MOST_HZ, LEAST_HZ = 1000.0, 0.001
+COMMANDS = ("latency", "energy")
 STAGES = ("preprocess", "inference", "postprocess")
 _COLUMNS = ("case", *(f"{stage}_ms" for stage in STAGES))
 
@@ -147,15 +148,10 @@ def write(
         for number, case in enumerate(samples)
         for one in case
     )
-    run = replace(run, samples=csv_file.write(_beside(path, "samples"), _COLUMNS, rows))
+    run = replace(run, samples=csv_file.write(csv_file.beside(path, "samples"), _COLUMNS, rows))
     if isinstance(run, EnergyRun):
-        run = replace(run, trace=trace.write(_beside(path, "trace"), readings))
+        run = replace(run, trace=trace.write(csv_file.beside(path, "trace"), readings))
     write_file(path, document.text(run).encode())
-
-
-def _beside(path: Path, what: str) -> Path:
-    """Of the whole name: `a.json` and `a.txt` are two runs."""
-    return path.with_name(f"{path.name}.{what}.csv")
 
 
 def read(path: Path) -> Run:
@@ -165,13 +161,13 @@ def read(path: Path) -> Run:
         UsageError: the file is missing, or is no run of this schema.
     """
     about = document.load(path)
-    version = about.get("schema_version", SCHEMA_VERSION)
-    if version != SCHEMA_VERSION:
+    command = about.get("command")
+    if command not in COMMANDS:
         raise UsageError(
-            f"{path}: schema version {version!r:.20}; this bench reads {SCHEMA_VERSION}: "
-            "measure again"
+            f"{path}: is no run of {' or '.join(COMMANDS)}: its command is {command!r:.40}"
         )
-    found = document.build(EnergyRun if about.get("command") == "energy" else Run, about, path)
+    document.check_version(about, SCHEMA_VERSION, path)
+    found = document.build(EnergyRun if command == "energy" else Run, about, path)
     refuse_twins(str(path), [(case.key, case.title) for case in found.cases])
     return found
 

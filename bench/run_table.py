@@ -5,21 +5,23 @@ from pathlib import Path
 
 from bench import energy_table
 from bench.conditions import BUSY_PERCENT, course
-from bench.published import LAIBACHER_2019
 from bench.run_file import Case, EnergyCase, EnergyRun, Run
 from bench.section import Section
 from edge_vessel.command_line import printable
+from edge_vessel.meters.base import ATTACH
 
 HEADER = (
-    "machine", "case", "kind", "p50 ms", "p95 ms", "p99 ms", "total p50 ms", "first ms", "load ms",
-    "GMAdd/s", "of peak", "memory MB", "artifact MB", "power",
+    "machine", "case", "engine", "kind", "p50 ms", "p95 ms", "p99 ms", "total p50 ms", "first ms",
+    "load ms", "GMAdd/s", "of peak", "memory MB", "artifact MB", "power",
+)  # fmt: skip
+STAGES_HEADER = (
+    "case", "kind", "stage", "runs", "min", "mean", "p50", "p90", "p95", "p99", "max", "std",
 )  # fmt: skip
 NO_METER = "no meter"
 
 
 def section(found: Sequence[tuple[Path, Run]]) -> Section:
-    """A row a case. Remarks: conditions of each run, what makes its energy weaker than it looks,
-    and a published power."""
+    """A row a case. Remarks: conditions of each run, what makes its energy weaker than it looks."""
     rows = tuple(_cells(run, case) for _, run in found for case in run.cases)
     remarks = []
     for file, run in found:
@@ -27,14 +29,27 @@ def section(found: Sequence[tuple[Path, Run]]) -> Section:
         for case in run.cases:
             if isinstance(case, EnergyCase):
                 remarks += [f"{case.title}: {said}" for said in energy_table.remarks(case.energy)]
-    if any(isinstance(run, EnergyRun) for _, run in found):
-        remarks.append(f"for comparison: {LAIBACHER_2019}")
-    else:
-        remarks.append(
-            "power: no meter; see `python -m edge_vessel.doctor` for what can be attached"
-        )
     energy = any(isinstance(run, EnergyRun) for _, run in found)
+    if not energy:
+        remarks.append(f"power: {NO_METER} in a run of latency: bench energy takes one; {ATTACH}")
     return Section("Latency and power" if energy else "Latency", HEADER, rows, tuple(remarks))
+
+
+def stages(runs: Sequence[Run]) -> Section:
+    """A row a stage of each case, with every figure of its distribution."""
+    rows = [
+        (
+            case.title,
+            run.kind,
+            name,
+            str(one.count),
+            *(f"{value:.2f}" for value in list(vars(one).values())[1:]),
+        )
+        for run in runs
+        for case in run.cases
+        for name, one in vars(case.stages).items()
+    ]
+    return Section("Stages, milliseconds", STAGES_HEADER, tuple(rows))
 
 
 def _cells(run: Run, case: Case) -> tuple[str, ...]:
@@ -44,6 +59,7 @@ def _cells(run: Run, case: Case) -> tuple[str, ...]:
     return (
         run.conditions.machine.cpu,
         case.title,
+        case.subject.engine,
         run.kind,
         *(f"{value:.1f}" for value in (inference.p50_ms, inference.p95_ms, inference.p99_ms)),
         f"{case.stages.total.p50_ms:.1f}",

@@ -15,10 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from bench import flags, run_file, tables
+from bench.cases import cores_in_use
 from bench.cost_law import cost_law
 from bench.latency import latency
 from bench.latency import parser as latency_parser
 from bench.run_file import Case
+from compile import targets
+from edge_vessel.board import read_board
 from edge_vessel.command_line import Parser, path
 from edge_vessel.errors import UsageError, kind_of
 
@@ -33,11 +36,13 @@ def sweep(arguments: list[str]) -> int:
         DeviceError: the machine is busy or hot, or an engine or the disk failed.
     """
     options, rest = _parser().parse_known_args(arguments)
-    for flag in ("--allow-unsigned", "--trusted-key", "--json"):
+    for flag in ("--allow-unsigned", "--trusted-key", "--engines", "--json"):
         if flag in rest:
             raise UsageError(f"{flag}: not for sweep, which builds its artifacts itself")
     # Wrong options are said before anything is built.
-    latency_parser().parse_args(rest)
+    cores_in_use(latency_parser().parse_args(rest), read_board())
+    if options.target is not None:
+        targets.find(options.target)
     with tempfile.TemporaryDirectory() as folder:
         built = [_build(options, size, Path(folder)) for size in options.sizes]
         output = options.output or Path(folder) / "run.json"
@@ -99,6 +104,8 @@ def _sizes(text: str) -> list[int]:
         found = sorted({int(part) for part in text.split(",")})
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r}: such as 256,544,960") from error
+    if found[0] < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: {found[0]} pixels: such as 256,544,960")
     if len(found) < 2:
         raise argparse.ArgumentTypeError(f"{text!r}: two sizes or more, such as 256,544,960")
     return found

@@ -1,12 +1,13 @@
 """The course of the power: every reading of a meter, with the window that it was taken in."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench import csv_file
 from bench.csv_file import CsvFile
+from bench.joules import Figure
 from edge_vessel.errors import UsageError
 from edge_vessel.meters import Meter, Sample
 
@@ -20,6 +21,16 @@ class Reading:
     at_s: float
     power_w: float
     window: str
+
+
+@dataclass(frozen=True)
+class PowerTrace:
+    """Readings to be drawn; `loaded` tells the windows that are not idle by their names: what to
+    call each, and its power in watts, None where it has none."""
+
+    title: str
+    readings: Sequence[Reading]
+    loaded: Mapping[str, tuple[str, Figure | None]]
 
 
 class TracedMeter(Meter):

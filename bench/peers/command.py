@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+import bench.peers
 from bench import conditions, document, flags, run_file
 from bench.cores import choose_cores
 from bench.input_image import InputImage
@@ -270,7 +271,7 @@ def _engines(text: str) -> list[str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parse = Parser(prog="python -m bench peers", description=__doc__)
+    parse = Parser(prog="python -m bench peers", description=bench.peers.__doc__)
     parse.add_argument(
         "artifact", type=path, nargs="*",
         help="ours, then others of the same network: folders, or bundled ones by name",

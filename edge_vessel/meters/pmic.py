@@ -70,7 +70,8 @@ def find(root: Path, part: str = "") -> PmicMeter | None:
     """The chip's meter; None on a board without vcgencmd, or whose chip measures nothing.
 
     Raises:
-        DeviceError: vcgencmd may not ask the firmware, or the chip has no rail `part`.
+        DeviceError: vcgencmd may not ask the firmware, or the chip has no rail `part`, or says
+            what cannot be.
     """
     folders = os.pathsep.join(str(root / folder) for folder in ("usr/bin", "opt/vc/bin"))
     command = shutil.which("vcgencmd", path=folders)
@@ -79,7 +80,9 @@ def find(root: Path, part: str = "") -> PmicMeter | None:
     # Raspberry Pi 4 and before: error=1 error_msg="Command not registered".
     if "not registered" in _ask(command):
         return None
-    return PmicMeter(command, part)
+    meter = PmicMeter(command, part)
+    meter.sample()
+    return meter
 
 
 def parse_rails(answer: str) -> dict[str, float]:
@@ -107,7 +110,8 @@ def _ask(command: str) -> str:
         text = f"{command} pmic_read_adc: no answer within {_TIMEOUT_S:g} s; restart the board"
         raise DeviceError(text) from error
     except OSError as error:
-        raise DeviceError(f"{command}: cannot be run: {error.strerror}") from error
+        text = f"{command}: cannot be run: {error.strerror}; install vcgencmd again"
+        raise DeviceError(text) from error
     # Without access to /dev/vcio or /dev/vchiq it says so and ends with 255.
     if done.returncode and "registered" not in done.stdout + done.stderr:
         said = " ".join((done.stderr or done.stdout).split())[:100]

@@ -43,15 +43,19 @@ class PowerSupplyMeter(Meter):
         batteries = [p for p in supplies if sysfs.word(p / "type") in {"Battery", "UPS"}]
         self._batteries = [path for path in batteries if part in {"", path.name}]
         self._measured = [p for p in self._inputs if _can_measure(p) and part in {"", p.name}]
-        sources = [path for path in self._batteries if _can_measure(path)] + self._measured
-        if not sources:
+        self._sources = [path for path in self._batteries if _can_measure(path)] + self._measured
+        if not self._sources:
             raise DeviceError(f"{folder}: no {part or 'supply'} gives its power")
-        self.name = f"power supply ({', '.join(path.name for path in sources)})"
+        self.name = f"power supply ({', '.join(path.name for path in self._sources)})"
 
     def sample(self) -> Sample:
         """See `Meter.sample`."""
         before_s = time.monotonic()
-        feeding = [p for p in self._inputs if sysfs.word(p / "online") != "0"]
+        for source in self._sources:
+            if not source.exists():
+                raise DeviceError(f"{source}: is gone; is it still attached?")
+        # Others come and go with their plug.
+        feeding = [p for p in self._inputs if p.exists() and sysfs.word(p / "online") != "0"]
         for supply in feeding:
             if not _can_measure(supply):
                 raise DeviceError(

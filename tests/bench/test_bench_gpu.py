@@ -4,14 +4,19 @@ import ctypes
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
-from artifact_folders import python, write
+from artifact_folders import called, python, write
 from native_artifacts import compile_for
 from needs import unavailable
 from stored import stored
+from window_meter import serving
 
+from bench import trace
+from bench.__main__ import main
 from bench.gpu_file import GpuRun
 from edge_vessel.accelerator import device_name, opencl_platforms
+from edge_vessel.sources.images import read_image
 
 # Events as CUDA's runtime API has them; the "device" is a clock that goes 2 ms at each event.
 RUNTIME = """
@@ -67,7 +72,30 @@ def test_a_frame_on_opencl_step_by_step(tmp_path: Path) -> None:
     assert len((tmp_path / "gpu.json.samples.csv").read_text().splitlines()) == (
         1 + steps.frame.count
     )
+    assert run.trace is None
     assert "network alone" in python("-m", "bench", "report", output).stdout
+
+    with serving(lambda _, count: 7.0) as url:
+        done = python(
+            "-m", "bench", "gpu", tmp_path / "cl", "--allow-unsigned", "--force", "--duration",
+            "6", "--idle", "0.5", "--warmup", "0", "--output", output, "--meter", url,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    run = stored(output)
+    assert isinstance(run, GpuRun)
+    assert run.energy is not None
+    assert run.energy.loaded_power_w is not None
+    assert run.energy.loaded_power_w.value == pytest.approx(7.0)
+    assert "7 W loaded" in done.stdout
+    assert "measured, short windows" in done.stdout
+    readings = trace.read(output, run.trace)
+    assert list(dict.fromkeys(one.window for one in readings)) == [
+        "idle before", "frames", "idle after",
+    ]  # fmt: skip
+    assert {one.power_w for one in readings} == {7.0}
+    drawn = tmp_path / "gpu.png"
+    assert called(main, "report", output, "--png", drawn).returncode == 0
+    assert np.ptp(read_image(drawn)) == 255
 
 
 def test_cuda_events_are_recorded_in_the_default_stream(tmp_path: Path) -> None:

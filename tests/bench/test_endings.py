@@ -76,3 +76,27 @@ def test_an_interrupt_leaves_no_traceback(tmp_path: Path) -> None:
     assert (process.returncode, said) == (130, "")
     # One that was only being started ends as soon as it asks what to do.
     _wait(lambda: not any(Path(f"/proc/{child}").exists() for child in found))
+
+
+@pytest.mark.parametrize(
+    ("command", "needs"),
+    [
+        ("accuracy", "train"),
+        ("estimate", "compile"),
+        ("sweep", "compile"),
+        ("report", None),
+        ("compare", None),
+    ],
+)
+def test_a_board_has_bench_alone(run: Path, command: str, needs: str | None) -> None:
+    """As deploy bundles it: neither train nor compile beside it."""
+    board = (
+        "import sys; sys.modules['train'] = sys.modules['compile'] = None;"
+        "from bench.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    )
+    done = python("-c", board, command, run, *([run] if command == "compare" else []))
+    if needs is None:
+        assert done.returncode == 0, done.stderr
+        return
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert f"bench {command} needs {needs}/, which is not here: run it from a check" in done.stderr

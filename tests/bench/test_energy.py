@@ -12,6 +12,7 @@ from window_meter import Watts, serving
 
 from bench import run_file
 from bench.__main__ import main
+from bench.run_file import EnergyRun
 from edge_vessel.errors import UsageError
 
 SCHEMA = json.loads((ROOT / "bench" / "schema" / "run.schema.json").read_text())
@@ -104,11 +105,25 @@ def test_a_report_shows_power_and_draws_it(run_path: Path, tmp_path: Path) -> No
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "no meter" not in done.stdout
-    assert "3.6 W idle, 9.6 W loaded (published by its authors" in done.stdout
     told = files[1].read_text()
     assert "9.000 ± 0.090 W" in told
     assert "J per inference above idle, measured by meter at http://127.0.0.1:" in told
     assert "short windows" in told
+    rows = [line.split(" | ") for line in told.splitlines() if " | measured | " in line]
+    found = run_file.read(run_path)
+    assert isinstance(found, EnergyRun)
+    for case in found.cases:
+        energy = case.energy
+        figures = (energy.per_inference_j, energy.above_idle_per_inference_j)
+        powers = [
+            str(energy.idle_power_w),
+            f"{energy.idle_drift_w:+.3f}",
+            str(energy.loaded_power_w),
+        ]
+        cells = ["16x16", "measured", str(energy.inferences), *powers, *map(str, figures)]
+        assert [f"| {case.title}", *cells, f"{energy.inferences_per_j} |"] in rows
+    (paper,) = [line for line in told.splitlines() if "(published, not ours)" in line]
+    assert paper.split(" | ")[1:7] == ["", "published", "", "3.6", "", "9.6"]
     assert "Latency and power" in files[2].read_text()
     assert files[0].stat().st_size > 10_000
 

@@ -152,6 +152,13 @@ def test_an_older_run_is_to_be_measured_again(run: Path) -> None:
         run_file.read(run)
 
 
+def test_a_run_of_another_command_is_named() -> None:
+    peers = ROOT / "bench" / "results" / "workstation_peers_544_1.json"
+    done = called(main, "compare", peers, peers)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert "is no run of latency or energy: its command is 'peers'" in done.stderr
+
+
 def test_runs_of_one_stem_have_samples_of_their_own(run: Path) -> None:
     found = run_file.read(run)
     texts = [run.with_name(name) for name in ("b.json", "b.txt")]

@@ -32,7 +32,12 @@ def test_two_sizes_and_their_law(tmp_path: Path) -> None:
     [
         (["--sizes", "544"], "two sizes or more"),
         (["--sizes", "a,b"], "such as 256,544,960"),
+        (["--sizes", "0,16"], "--sizes: '0,16': 0 pixels"),
         (["--sizes", "100,200"], "must be a multiple of 16"),
+        (["--threads", "99"], "--threads 99: from 1 to"),
+        (["--cores", "99"], "core 99 is not one"),
+        (["--target", "toaster"], "target 'toaster' is unknown"),
+        (["--engines", "tvm"], "--engines: not for sweep"),
         (["--allow-unsigned"], "--allow-unsigned: not for sweep"),
         (["--sizes", "64,96", "--runs", "0"], "--runs: '0': a whole number from 1"),
     ],

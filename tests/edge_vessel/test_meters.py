@@ -2,11 +2,12 @@
 
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from meter_trees import MAX_RANGE_UJ, hwmon, rapl
+from meter_trees import MAX_RANGE_UJ, hwmon, rapl, supply
 from nobody import as_nobody
 
 from edge_vessel import meters
@@ -195,6 +196,38 @@ def test_a_counter_that_was_reset_is_no_energy(tmp_path: Path) -> None:
     assert after.resets == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("energy_uj", "n/a", "energy_uj: holds 'n/a', no whole number"),
+        ("energy_uj", "", "energy_uj: holds ''"),
+        ("max_energy_range_uj", "0", "max_energy_range_uj: holds 0: this counter is unusable"),
+        ("max_energy_range_uj", "much", "max_energy_range_uj: holds 'much'"),
+    ],
+)
+def test_a_counter_of_nonsense_is_no_meter(
+    tmp_path: Path, name: str, content: str, says: str
+) -> None:
+    (zone,) = rapl(tmp_path, [0])
+    (zone / name).write_text(f"{content}\n")
+    with pytest.raises(DeviceError, match=says):
+        meters.find("powercap", tmp_path)
+    found = find_meter(tmp_path)
+    assert isinstance(found, NullMeter)
+    assert says in found.why
+
+
+def test_a_counter_that_vanishes_in_a_window_leaves_no_joules(tmp_path: Path) -> None:
+    (zone,) = rapl(tmp_path, [0])
+    meter = PowercapMeter(tmp_path)
+    with meters.window("inference", meter, rate_hz=100, root=tmp_path) as window:
+        time.sleep(0.2)
+        (zone / "energy_uj").unlink()
+        time.sleep(0.05)
+    assert window.energy.energy_j is None
+    assert "energy_uj: cannot be read: No such file" in str(window.energy.why)
+
+
 @dataclass
 class Nonsense:
     what: str
@@ -224,18 +257,32 @@ def test_nonsense_is_no_power(tmp_path: Path, case: Nonsense) -> None:
     assert "--meter serial:DEVICE" in found.why
 
 
-def test_closed_files_name_the_command_that_opens_them() -> None:
+BATTERY = {"type": "Battery", "status": "Discharging", "power_now": "7500000"}
+
+
+@pytest.mark.parametrize(
+    ("lay_out", "closed"),
+    [
+        (lambda root: rapl(root, [0])[0], "energy_uj"),
+        (lambda root: hwmon(root, 0, {"name": "ina226", "power1_input": "1"}), "power1_input"),
+        (lambda root: supply(root, "BAT0", BATTERY), "power_now"),
+    ],
+    ids=["powercap", "hwmon", "power_supply"],
+)
+def test_closed_files_name_the_command_that_opens_them(
+    lay_out: Callable[[Path], Path], closed: str
+) -> None:
     # pytest's own folders are closed to all but their owner.
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         root.chmod(0o755)
-        (zone,) = rapl(root, [0])
-        (zone / "energy_uj").chmod(0)
+        path = lay_out(root) / closed
+        path.chmod(0)
         with as_nobody():
             found = find_meter(root)
     assert isinstance(found, NullMeter)
-    step = f"run as root, or open it: sudo chmod a+r {zone}/energy_uj"
-    assert f"{zone}/energy_uj: cannot be read: Permission denied; {step}" in found.why
+    step = f"run as root, or open it: sudo chmod a+r {path}"
+    assert f"{path}: cannot be read: Permission denied; {step}" in found.why
 
 
 @pytest.mark.parametrize(

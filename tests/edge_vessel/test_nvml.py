@@ -1,6 +1,7 @@
 """NVIDIA's library, simulated by a module in its place: no GPU is in the machines that test."""
 
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ class NVMLError(Exception):
 class Gpu:
     power_mw: int = 60_000
     energy_mj: int | None = 1_000_000
-    lost: bool = False
+    fault: str | None = None
 
 
 @dataclass
@@ -42,8 +43,8 @@ class Driver:
         self.opened -= 1
 
     def power(self, gpu: Gpu) -> int:
-        if gpu.lost:
-            raise NVMLError("GPU is lost")
+        if gpu.fault is not None:
+            raise NVMLError(gpu.fault)
         return gpu.power_mw
 
     def energy(self, gpu: Gpu) -> int:
@@ -99,11 +100,38 @@ def test_a_gpu_before_volta_has_no_counter(tmp_path: Path, driver: Driver) -> No
     assert (sample.power_w, sample.counted_j) == (60.0, None)
 
 
-def test_a_gpu_that_is_lost(tmp_path: Path, driver: Driver) -> None:
+@pytest.mark.parametrize(
+    ("gpu", "says"),
+    [
+        (Gpu(fault="GPU is lost"), "NVML: GPU is lost; does nvidia-smi work"),
+        (Gpu(fault="Insufficient Permissions"), "NVML: Insufficient Permissions; does nvidia-smi"),
+        (Gpu(power_mw=10**9), "1e.06 W is no board's power"),
+    ],
+)
+def test_a_gpu_that_says_nothing(tmp_path: Path, driver: Driver, gpu: Gpu, says: str) -> None:
     meter = meters.find("nvml", tmp_path)
-    driver.gpus[0].lost = True
-    with pytest.raises(DeviceError, match="NVML: GPU is lost; does nvidia-smi work"):
+    vars(driver.gpus[0]).update(vars(gpu))
+    with pytest.raises(DeviceError, match=says):
         meter.sample()
+
+
+def test_the_joules_of_a_gpu_are_its_counters(tmp_path: Path, driver: Driver) -> None:
+    meter = meters.find("nvml", tmp_path)
+    with meters.window("frames", meter, rate_hz=100, root=tmp_path) as window:
+        time.sleep(0.6)
+    # The counter goes half a joule with each question, whatever the 60 W say.
+    assert window.energy.samples >= meters.MIN_SAMPLES
+    assert window.energy.energy_j == pytest.approx(0.5 * (window.energy.samples - 1), abs=0.5)
+
+
+def test_a_gpu_lost_in_a_window_costs_the_joules(tmp_path: Path, driver: Driver) -> None:
+    meter = meters.find("nvml", tmp_path)
+    with meters.window("frames", meter, rate_hz=100, root=tmp_path) as window:
+        time.sleep(0.2)
+        driver.gpus[0].fault = "GPU is lost"
+        time.sleep(0.05)
+    assert window.energy.energy_j is None
+    assert "NVML: GPU is lost" in str(window.energy.why)
 
 
 def test_what_is_missing_is_named(

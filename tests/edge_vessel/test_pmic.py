@@ -79,15 +79,26 @@ def test_a_board_before_the_fifth_has_none(tmp_path: Path) -> None:
     [
         ("echo 'Can not open device file: /dev/vcio' >&2; exit 255",
          "exit code 255: Can not open device file: /dev/vcio; sudo usermod -aG video"),
+        ("echo 'A_A current(0)=999.0A'; echo 'A_V volt(8)=999.0V'", "998001 W is no board's power"),
         ("echo garbage", "no rail with current and voltage; there are: none"),
         ("sleep 9", "no answer within 2 s"),
     ],
-    ids=["closed", "garbage", "hangs"],
+    ids=["closed", "a city's", "garbage", "hangs"],
 )  # fmt: skip
 def test_a_chip_that_gives_nothing(tmp_path: Path, script: str, says: str) -> None:
     vcgencmd(tmp_path, f"exec {script}" if script.startswith("sleep") else script)
     with pytest.raises(DeviceError, match=says):
         meters.find("pmic", tmp_path)
+    assert meters.find("auto", tmp_path).kind == "none"
+
+
+def test_a_command_that_goes_costs_the_joules(tmp_path: Path) -> None:
+    answering(tmp_path, ANSWER)
+    meter = meters.find("pmic", tmp_path)
+    with meters.window("inference", meter, rate_hz=100, root=tmp_path) as window:
+        (tmp_path / "usr/bin/vcgencmd").unlink()
+    assert window.energy.energy_j is None
+    assert "vcgencmd: cannot be run: No such file or directory" in str(window.energy.why)
 
 
 def test_a_rail_that_is_not_there(tmp_path: Path) -> None:

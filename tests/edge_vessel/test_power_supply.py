@@ -1,6 +1,8 @@
 """Batteries and inputs as the kernel's power_supply class lays them out."""
 
 import re
+import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,3 +134,24 @@ def test_a_charger_plugged_in_within_the_window_costs_the_joules(tmp_path: Path)
     energy = window.end()
     assert energy.energy_j is None
     assert "AC: feeds the board and gives no power; unplug it" in str(energy.why)
+
+
+@pytest.mark.parametrize("lost", ["BAT0", "usb"])
+def test_a_supply_that_vanishes_is_named(tmp_path: Path, lost: str) -> None:
+    supply(tmp_path, "BAT0", {**BATTERY, "status": "Full"})
+    supply(tmp_path, "usb", INPUT)
+    meter = meters.find("power_supply", tmp_path)
+    with meters.window("inference", meter, rate_hz=100, root=tmp_path) as window:
+        time.sleep(0.2)
+        shutil.rmtree(tmp_path / "sys/class/power_supply" / lost)
+        time.sleep(0.05)
+    assert window.energy.energy_j is None
+    assert f"{lost}: is gone; is it still attached?" in str(window.energy.why)
+
+
+def test_a_plug_that_is_pulled_with_its_supply_takes_nothing_along(tmp_path: Path) -> None:
+    supply(tmp_path, "BAT0", BATTERY)
+    mains = supply(tmp_path, "AC", MAINS)
+    meter = meters.find("power_supply", tmp_path)
+    shutil.rmtree(mains)
+    assert meter.power_w() == 7.5
