@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from edge_vessel.errors import UsageError
+from train.tensor_file import load_tensors
 
 TORCHVISION = "torchvision"
 
@@ -24,12 +24,7 @@ def _read(source: str) -> dict[str, Tensor]:
     path = Path(source)
     if not path.is_file():
         raise UsageError(f"{path}: no such weights file; name one, or 'torchvision' to download")
-    try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"{path}: not a file of PyTorch weights: {reason}") from error
-    return weights
+    return load_tensors(path, "a file of PyTorch weights")
 
 
 def load_into(network: nn.Module, source: str) -> None:

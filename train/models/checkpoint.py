@@ -11,8 +11,10 @@ from torch import nn
 
 from edge_vessel.atomic import write_file
 from edge_vessel.errors import UsageError
+from train.tensor_file import load_tensors
 
 _PREFIX = "network."
+_CHECKPOINT = "a checkpoint of `train fit`"
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,11 @@ class Checkpoint:
 def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UsageError(f"{path}: no such checkpoint")
+    content: dict[str, Any] = load_tensors(path, _CHECKPOINT)
     try:
-        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         content["state_dict"], content["hyper_parameters"]["model"]
-    except Exception as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"{path}: not a checkpoint of `train fit`: {reason}") from error
+    except (KeyError, TypeError, IndexError) as error:
+        raise UsageError(f"{path}: not {_CHECKPOINT}: it holds something else") from error
     return content
 
 
