@@ -67,7 +67,10 @@ def test_further_evaluations_bring_metrics_but_no_second_threshold(tmp_path):
     ("change", "says"),
     [
         ({"checkpoint": "none.ckpt"}, "none.ckpt: no such checkpoint"),
-        ({"checkpoint": "README.md"}, "not a checkpoint of `train fit`: Weights only load failed\n"),
+        (
+            {"checkpoint": "README.md"},
+            "of `train fit`: Weights only load failed\n",
+        ),
         ({"--evaluation": "README.md"}, "not a report of `train evaluate`"),
         ({"--golden": "README.md"}, "not an image"),
         ({"--size": "100"}, "multiple of 16"),
