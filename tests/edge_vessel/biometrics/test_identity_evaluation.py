@@ -22,7 +22,7 @@ from edge_vessel.segmenter import Segmenter
 
 def _run(*arguments: object) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "edge_vessel.biometrics", "evaluate", *map(str, arguments)]
-    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=600)
 
 
 @pytest.fixture(scope="module")
