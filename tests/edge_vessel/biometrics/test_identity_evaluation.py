@@ -12,7 +12,7 @@ from edge_vessel import models
 from edge_vessel.artifact import open_artifact
 from edge_vessel.biometrics import protected_table
 from edge_vessel.biometrics.captures import Acquisition, Picture, synthetic
-from edge_vessel.biometrics.evaluation import evaluate
+from edge_vessel.biometrics.evaluation import Refusal, evaluate
 from edge_vessel.biometrics.gallery import Gallery
 from edge_vessel.biometrics.pictures import picture
 from edge_vessel.biometrics.protected_evaluation import evaluate_protected
@@ -42,6 +42,8 @@ def test_tells_two_people_apart(data: Path, tmp_path: Path) -> None:
     ran = _run(people, "--cache", cache, "--output", output, "--png", png)
     assert ran.returncode == 0, ran.stderr
     assert "0/9 (0 to 33 %)" in ran.stdout
+    assert "photographs: mated pairs by how their captures differ" in ran.stdout
+    assert "the kiosk would have refused none" in ran.stdout
     document = json.loads(output.read_text())
     (one,) = document["evaluations"]
     points, enrolled, _ = one["methods"]
@@ -76,6 +78,8 @@ def test_virtual_cameras_see_one_eye(synthetic_captures: list) -> None:
     assert points.rates.fmr.errors == points.rates.fnmr.errors == 0
     assert max(maps.mated) <= 1
     assert found.subjects == 3
+    assert {one.by for one in found.conditions} == {"rotation_deg", "scale", "shift", "light"}
+    assert sum(one.fnmr.trials for one in found.conditions) == 4 * 3
 
 
 def test_protected_templates_match_and_cannot_be_linked(
@@ -110,8 +114,10 @@ def test_no_fundus_is_a_failure_to_acquire(
     blind = acquisition.capture(Picture("x", "black", np.zeros((400, 400, 3), np.uint8)))
     assert blind.template is None
     captures = [*synthetic_captures[:1], blind, *synthetic_captures[1:]]
-    rate = evaluate("synthetic", captures, range(7)).failure_to_acquire
+    found = evaluate("synthetic", captures, range(7))
+    rate = found.failure_to_acquire
     assert (rate.errors, rate.trials) == (1, 7)
+    assert Refusal("too_dark", 1) in found.refusals
     with pytest.raises(UsageError, match="no mated"):
         evaluate("synthetic", [synthetic_captures[0], blind], range(2))
 
