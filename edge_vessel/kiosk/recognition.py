@@ -71,6 +71,7 @@ class Recognition:
         if key != self._key:
             self._scheme = ClearScheme() if key is None else ProtectedScheme(key)
             self._key = key
+            self._indexed = ()  # by the scheme before: what that finds is revoked
         return self._scheme
 
     def enrolled(self) -> tuple[Enrolment, ...]:
@@ -109,12 +110,12 @@ class Recognition:
 
     def identify(self, probe: Template) -> str | None:
         """One to many: whose template the probe matches best, and well enough for so many."""
-        enrolments = self.enrolled()
+        scheme, enrolments = self.scheme, self.enrolled()
         if not enrolments:
             return None
         if self._indexed != enrolments:
             stored = self._store.templates()
-            self._find = self.scheme.gallery([one.content for one in stored])
+            self._find = scheme.gallery([one.content for one in stored])
             self._indexed = tuple(one.enrolment for one in stored)
         index = self._find(probe)
         return None if index is None else self._indexed[index].subject
