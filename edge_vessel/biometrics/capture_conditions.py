@@ -9,12 +9,13 @@ from statistics import median
 from edge_vessel.biometrics.error_rates import Rate
 from edge_vessel.biometrics.similarity import Similarity
 
-# From which difference to which; a pair lies in the first that it does not exceed.
+# Where a range of differences ends and the next begins; a pair lies in the first that it does not
+# exceed.
 _LIMITS: dict[str, tuple[float, ...]] = {
-    "rotation_deg": (0.0, 5.0, 15.0, 35.0),
-    "scale": (1.0, 1.05, 1.15, 1.35),
-    "shift": (0.0, 0.1, 0.2, 1.0),
-    "light": (1.0, 1.1, 1.3, 256.0),
+    "rotation_deg": (0.0, 5.0, 15.0),
+    "scale": (1.0, 1.05, 1.15),
+    "shift": (0.0, 0.1, 0.2),
+    "light": (1.0, 1.1, 1.3),
 }
 
 
@@ -46,7 +47,7 @@ class Difference:
 @dataclass(frozen=True)
 class Condition:
     """Mated comparison trials whose captures differ in `by`, a field of `Difference`, by more than
-    `low` up to `high`; None and None where that is not known.
+    `low` up to `high`, None without an upper limit; both are None where that is not known.
 
     lowest, median: of their scores.
     """
@@ -68,13 +69,15 @@ def conditions(
 
 def _conditions(pairs: Sequence[tuple[float, Difference]], threshold: float) -> Iterator[Condition]:
     for by, limits in _LIMITS.items():
-        ranges = list(itertools.pairwise(limits))
-        found: dict[tuple[float | None, float | None], list[float]] = {one: [] for one in ranges}
-        found[None, None] = []
+        bounded = list(itertools.pairwise(limits))
+        rest, unknown = (limits[-1], None), (None, None)
+        found: dict[tuple[float | None, float | None], list[float]]
+        found = {one: [] for one in (*bounded, rest, unknown)}
         for score, difference in pairs:
             value = getattr(difference, by)
-            inside = [one for one in ranges if value is not None and value <= one[1]]
-            found[inside[0] if inside else (None, None)].append(score)
+            place = unknown if value is None else rest
+            inside = (one for one in bounded if value is not None and value <= one[1])
+            found[next(inside, place)].append(score)
         for (low, high), scores in found.items():
             if scores:
                 missed = Rate.of(sum(score < threshold for score in scores), len(scores))

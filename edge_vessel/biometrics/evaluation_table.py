@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from edge_vessel.biometrics import protected_table
+from edge_vessel.biometrics.capture_conditions import Condition
 from edge_vessel.biometrics.error_rates import Rate
 from edge_vessel.biometrics.evaluation import Evaluation, Scores
 from edge_vessel.biometrics.protected_evaluation import ProtectedEvaluation
@@ -51,9 +52,16 @@ def _print_conditions(one: Evaluation, width: int | None) -> None:
     for name in ("differ in", "by", "FNMR", "lowest score", "median"):
         table.add_column(name)
     for each in one.conditions:
-        by = "not known" if each.high is None else f"{each.low:g} to {each.high:g}"
-        table.add_row(each.by, by, _rate(each.fnmr), f"{each.lowest:.2f}", f"{each.median:.2f}")
+        table.add_row(
+            each.by, _range(each), _rate(each.fnmr), f"{each.lowest:.2f}", f"{each.median:.2f}"
+        )
     ResultConsole(width=width).print(table)
+
+
+def _range(one: Condition) -> str:
+    if one.low is None:
+        return "not known"
+    return f"over {one.low:g}" if one.high is None else f"{one.low:g} to {one.high:g}"
 
 
 def _refusals(one: Evaluation) -> str:
@@ -76,4 +84,8 @@ def _cells(method: Scores) -> list[str]:
 
 
 def _rate(rate: Rate) -> str:
-    return f"{rate.errors}/{rate.trials} ({100 * rate.low:.2g} to {100 * rate.high:.2g} %)"
+    return f"{rate.errors}/{rate.trials} ({_percent(rate.low)} to {_percent(rate.high)} %)"
+
+
+def _percent(share: float) -> str:
+    return "100" if share > 0.995 else f"{100 * share:.2g}"
