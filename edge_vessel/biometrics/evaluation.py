@@ -12,6 +12,7 @@ from edge_vessel.biometrics.capture_conditions import Condition, Difference, con
 from edge_vessel.biometrics.captures import Capture
 from edge_vessel.biometrics.enrolment import enrol
 from edge_vessel.biometrics.error_rates import ErrorRates, Rate, error_rates
+from edge_vessel.biometrics.graph_matching import LaidGraph
 from edge_vessel.biometrics.map_correlation import CorrelatedMap
 from edge_vessel.biometrics.matcher import THRESHOLD, Probe, information_bits
 from edge_vessel.biometrics.quality import Hint
@@ -68,7 +69,7 @@ class Evaluation:
 
 
 def evaluate(kind: str, captures: Sequence[Capture], pairs_done: Iterable[int]) -> Evaluation:
-    """Compares every capture with every later one, by points and by maps.
+    """Compares every capture with every later one, by points, by graphs and by maps.
 
     Args:
         pairs_done: yields the captures' indices in order, and may show how far it is.
@@ -76,16 +77,19 @@ def evaluate(kind: str, captures: Sequence[Capture], pairs_done: Iterable[int]) 
     Raises:
         UsageError: no mated or no non-mated pair is left among those with a template.
     """
-    usable = [one for one in captures if one.template is not None and one.vessels is not None]
+    usable = [one for one in captures if one.template is not None]
     templates = [one.template for one in usable if one.template is not None]
-    maps = [CorrelatedMap(one.vessels) for one in usable if one.vessels is not None]
+    vessels = [(one.vessels, one.graph) for one in usable]
+    maps = [CorrelatedMap(seen) for seen, _ in vessels if seen is not None]
+    graphs = [LaidGraph(graph, seen.fov) for seen, graph in vessels if seen and graph]
     pairs = list(itertools.combinations(range(len(usable)), 2))
     mated = [usable[i].subject == usable[j].subject for i, j in pairs]
     if not any(mated) or all(mated):
         raise UsageError(f"{kind}: no mated or no non-mated pair among {len(usable)} captures")
     by_points: list[float] = []
+    by_graphs: list[float] = []
     by_maps: list[float] = []
-    points_ms, maps_ms = [], []
+    points_ms, graphs_ms, maps_ms = [], [], []
     mated_pairs: list[tuple[float, Difference]] = []
     for index in pairs_done:
         if index >= len(usable):
@@ -94,16 +98,20 @@ def evaluate(kind: str, captures: Sequence[Capture], pairs_done: Iterable[int]) 
         for other in range(index + 1, len(usable)):
             started = time.perf_counter()
             found = probe.compare(templates[other])
-            between = time.perf_counter()
-            by_points.append(found.score)
+            compared = time.perf_counter()
+            by_graphs.append(graphs[index].similarity(graphs[other]))
+            laid = time.perf_counter()
             by_maps.append(maps[index].correlation(maps[other]))
-            maps_ms.append(1e3 * (time.perf_counter() - between))
-            points_ms.append(1e3 * (between - started))
+            maps_ms.append(1e3 * (time.perf_counter() - laid))
+            graphs_ms.append(1e3 * (laid - compared))
+            points_ms.append(1e3 * (compared - started))
+            by_points.append(found.score)
             if usable[index].subject == usable[other].subject:
                 light = _brightness(usable[index]), _brightness(usable[other])
                 mated_pairs.append((found.score, Difference.of(found.pose, light)))
     methods = [
         scores_of("points (log10 LR)", by_points, mated, points_ms, THRESHOLD),
+        scores_of("graph matching", by_graphs, mated, graphs_ms, None),
         scores_of("map correlation", by_maps, mated, maps_ms, None),
     ]
     enrolled = enrolled_trials(

@@ -46,7 +46,8 @@ def test_tells_two_people_apart(data: Path, tmp_path: Path) -> None:
     assert "the kiosk would have refused none" in ran.stdout
     document = json.loads(output.read_text())
     (one,) = document["evaluations"]
-    points, enrolled, _ = one["methods"]
+    points, enrolled, graphs, _ = one["methods"]
+    assert min(graphs["mated"]) > max(graphs["non_mated"])
     assert (len(enrolled["mated"]), len(enrolled["non_mated"])) == (6, 6)
     assert min(enrolled["mated"]) > 5
     assert max(enrolled["non_mated"]) < 0
@@ -72,7 +73,8 @@ def synthetic_captures(samples: Path, acquisition: Acquisition) -> list:
 def test_virtual_cameras_see_one_eye(synthetic_captures: list) -> None:
     assert [one.name for one in synthetic_captures] == ["reference", "probe"] * 3
     found = evaluate("synthetic", synthetic_captures, range(6))
-    points, maps = found.methods
+    points, graphs, maps = found.methods
+    assert 0 <= min(graphs.non_mated) < max(graphs.mated) <= 1
     assert (len(points.mated), len(points.non_mated)) == (3, 12)
     assert points.rates.gap > 0
     assert points.rates.fmr.errors == points.rates.fnmr.errors == 0
