@@ -24,9 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser(
-        prog="python -m edge_vessel.biometrics.audit", description="The audit file of a kiosk."
-    )
+    parser = Parser(prog="edge-vessel audit", description="The audit file of a kiosk.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     check = commands.add_parser("verify", help="is every line there, unchanged and in its place?")
     check.add_argument(

@@ -30,9 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser(
-        prog="python -m edge_vessel.biometrics.store", description="The templates of a kiosk."
-    )
+    parser = Parser(prog="edge-vessel store", description="The templates of a kiosk.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     keygen = commands.add_parser("keygen", help="write a new key to FILE, for its owner alone")
     keygen.add_argument("file", type=path, metavar="FILE")

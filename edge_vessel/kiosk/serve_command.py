@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """Flags, their types and defaults."""
     parse = Parser(
-        prog="python -m edge_vessel.kiosk serve",
+        prog="edge-vessel kiosk serve",
         description="The biometric kiosk as a service on this device.",
     )
     parse.add_argument(

@@ -22,9 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser(
-        prog="python -m edge_vessel.kiosk token", description="Who may ask the kiosk what."
-    )
+    parser = Parser(prog="edge-vessel kiosk token", description="Who may ask the kiosk what.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add = commands.add_parser("add", help="make a token; it is printed this once")
     add.add_argument("name", metavar="NAME")
