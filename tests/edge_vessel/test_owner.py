@@ -1,6 +1,8 @@
 """Whom root acts as, where a folder or one above it is another user's."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,3 +45,33 @@ def test_root_is_root_again_afterwards(place: Path) -> None:
         assert _rights()[:2] == (SERVICE, SERVICE)
         Path("/etc/shadow").read_bytes()
     assert _rights() == before
+
+
+# Root of a user namespace alone, as in some containers.
+NAMESPACE = ("unshare", "--user", "--map-root-user")
+ACTS = """
+import sys
+from pathlib import Path
+from edge_vessel.errors import DeviceError
+from edge_vessel.owner import as_owner
+try:
+    with as_owner(Path(sys.argv[1])):
+        print("acted")
+except DeviceError as error:
+    print(error)
+"""
+
+
+def test_a_root_that_may_not_become_the_owner_says_so(place: Path) -> None:
+    if subprocess.run([*NAMESPACE, "true"], check=False, capture_output=True).returncode != 0:
+        pytest.skip("this kernel gives no user namespaces")
+    give(place, SERVICE)
+    done = subprocess.run(
+        [*NAMESPACE, sys.executable, "-c", ACTS, str(place)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == (
+        f"{place}: is user {SERVICE}'s, whose place root may not take here: run it as that user\n"
+    )
