@@ -249,7 +249,7 @@ if [ -n "$service" ]; then
     mkdir -p "$KEYS"
     as_user mkdir -p -m 700 "$DATA/biometrics"
     say "the kiosk starts once it has a key and a token; as root:"
-    say "  $HOME_DIR/current/bin/python -m edge_vessel.biometrics.store keygen $KEYS/kiosk.key"
+    say "  edge-vessel store keygen $KEYS/kiosk.key"
     say "  edge-vessel kiosk token add desk --role operator --store $DATA/biometrics"
     say "  edge-vessel kiosk token add door --role terminal --store $DATA/biometrics"
     [ ! -e "$UNITS/$SERVICE" ] || say "  systemctl disable --now $SERVICE"

@@ -1,4 +1,8 @@
-"""`edge-vessel run | doctor | artifact | slots | kiosk`: the modules' commands under one name."""
+"""`edge-vessel run | doctor | artifact | slots | kiosk | store | audit`: commands under one name.
+
+Unlike `python -m` it takes no module from the folder that it is called in: root may stand in one
+of another user's.
+"""
 
 import importlib
 import sys
@@ -12,6 +16,8 @@ _COMMANDS = {
     "artifact": "edge_vessel.artifact_cli",
     "slots": "edge_vessel.slots.command_line",
     "kiosk": "edge_vessel.kiosk.__main__",
+    "store": "edge_vessel.biometrics.store_commands",
+    "audit": "edge_vessel.biometrics.audit_commands",
 }
 
 

@@ -1,6 +1,7 @@
 """What the tests need from outside: the data sets, tools, the emulated board."""
 
 import os
+import tempfile
 import warnings
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -57,3 +58,13 @@ def data(request: pytest.FixtureRequest) -> Path:
 def samples() -> Path:
     """The repository's own photographs."""
     return SAMPLES
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder of root's that every user reaches, as pytest's own are not."""
+    if os.geteuid() != 0:
+        unavailable("giving a folder away takes root")
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)

@@ -6,19 +6,16 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from rich.table import Table
-
 from edge_vessel import models, signing
 from edge_vessel.artifact import open_artifact
 from edge_vessel.atomic import write_file
-from edge_vessel.biometrics import captures, pictures, protected_table
+from edge_vessel.biometrics import captures, evaluation_table, pictures
 from edge_vessel.biometrics.captures import Acquisition
-from edge_vessel.biometrics.error_rates import Rate
-from edge_vessel.biometrics.evaluation import Evaluation, Scores, evaluate
+from edge_vessel.biometrics.evaluation import Evaluation, evaluate
+from edge_vessel.biometrics.evaluation_table import NOTE
 from edge_vessel.biometrics.protected_evaluation import ProtectedEvaluation, evaluate_protected
 from edge_vessel.command_line import (
     Parser,
-    ResultConsole,
     add_model_flags,
     guarded,
     leave,
@@ -29,12 +26,6 @@ from edge_vessel.command_line import (
 from edge_vessel.errors import UsageError
 from edge_vessel.progress import shown
 from edge_vessel.segmenter import Segmenter
-
-_NOTE = (
-    "Pairs share captures and people: the intervals take them as independent, so they are too "
-    "narrow. Without errors the upper limit is the rule of three, 3 over the number of pairs.\n"
-)
-_PIPE_WIDTH = 200
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -73,7 +64,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     document = {
         "kind": "measured",
         "artifact": {artifact.manifest.name: artifact.manifest_sha256},
-        "note": _NOTE.strip(),
+        "note": NOTE,
         "seed": options.seed,
         "evaluations": [asdict(one) for one in protected or done],
     }
@@ -85,7 +76,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     if options.json:
         sys.stdout.write(text)
     else:
-        _print(done, protected)
+        evaluation_table.write(done, protected)
     return 0
 
 
@@ -98,48 +89,6 @@ def _rounded(value: object) -> object:
     if isinstance(value, list | tuple):
         return [_rounded(one) for one in value]
     return value
-
-
-def _print(evaluations: Sequence[Evaluation], protected: Sequence[ProtectedEvaluation]) -> None:
-    table = Table(title="Comparison trials: errors / trials (95 % interval)")
-    for name in ("data", "method", "threshold", "FMR", "FNMR", "EER", "mated", "non-mated", "gap"):
-        table.add_column(name)
-    for one in evaluations:
-        for method in one.methods:
-            table.add_row(one.kind, *_cells(method))
-    width = None if sys.stdout.isatty() else _PIPE_WIDTH
-    ResultConsole(width=width).print(table)
-    for one in evaluations:
-        times = ", ".join(f"{each.method} {each.compare_ms:.1f} ms" for each in one.methods)
-        enrol = one.failure_to_enrol
-        sys.stdout.write(
-            f"{one.kind}: {one.subjects} subjects; failure to acquire "
-            f"{_rate(one.failure_to_acquire)}, to enrol "
-            f"{'not tried' if enrol is None else _rate(enrol)}; template "
-            f"{one.template_bytes:.0f} bytes, {one.information_bits:.0f} bits (medians); "
-            f"a comparison: {times}\n"
-        )
-    sys.stdout.write(_NOTE)
-    if protected:
-        protected_table.write(protected, width)
-
-
-def _cells(method: Scores) -> list[str]:
-    rates = method.rates
-    return [
-        method.method,
-        f"{rates.threshold:.2f}",
-        _rate(rates.fmr),
-        _rate(rates.fnmr),
-        f"{100 * rates.eer:.2f} %" if rates.gap <= 0 else "no errors",
-        f"{min(method.mated):.2f} to {max(method.mated):.2f}",
-        f"{min(method.non_mated):.2f} to {max(method.non_mated):.2f}",
-        f"{rates.gap:.2f}",
-    ]
-
-
-def _rate(rate: Rate) -> str:
-    return f"{rate.errors}/{rate.trials} ({100 * rate.low:.2g} to {100 * rate.high:.2g} %)"
 
 
 def _parser() -> argparse.ArgumentParser:

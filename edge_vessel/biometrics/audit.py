@@ -126,7 +126,7 @@ class Audit:
         size_bytes = os.fstat(descriptor).st_size
         if size_bytes == head.size_bytes:
             if size_bytes == 0:
-                self._own(descriptor)
+                self._close_to_others(descriptor)
             return head
         if size_bytes < head.size_bytes:
             raise self._tampered(f"lost {head.size_bytes - size_bytes} bytes that were there")
@@ -171,11 +171,8 @@ class Audit:
         )
         return new
 
-    def _own(self, descriptor: int) -> None:
-        """Of a new file: it belongs to the store's owner even where root wrote its first line."""
-        status = self._store.database.path.stat()
-        if os.geteuid() == 0:
-            os.fchown(descriptor, status.st_uid, status.st_gid)
+    def _close_to_others(self, descriptor: int) -> None:
+        """Of a new file; it lasts then."""
         os.fchmod(descriptor, 0o600)
         folder = os.open(self._store.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from edge_vessel.biometrics.audit import Audit
 from edge_vessel.biometrics.audit_verify import Verification, verify
-from edge_vessel.biometrics.store_flags import add_store_flags, open_existing
+from edge_vessel.biometrics.store_flags import add_store_flags, opened
 from edge_vessel.bounded_read import read_regular
 from edge_vessel.command_line import Parser, guarded, path
 from edge_vessel.errors import DeviceError, UsageError
@@ -24,9 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser(
-        prog="python -m edge_vessel.biometrics.audit", description="The audit file of a kiosk."
-    )
+    parser = Parser(prog="edge-vessel audit", description="The audit file of a kiosk.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     check = commands.add_parser("verify", help="is every line there, unchanged and in its place?")
     check.add_argument(
@@ -42,12 +40,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _verify(options: argparse.Namespace) -> None:
-    with open_existing(options) as store:
+    copy = None
+    if options.file is not None:
+        copy = read_regular(options.file, _MAX_FILE_BYTES, UsageError)
+    with opened(options) as store:
         audit = Audit(store)
         head, content = audit.snapshot()
-        if options.file is not None:
-            content = read_regular(options.file, _MAX_FILE_BYTES, UsageError)
-        found = verify(content, head, audit.key)
+        found = verify(content if copy is None else copy, head, audit.key)
     file = options.file or audit.path
     if options.json:
         sys.stdout.write(strict_json({"file": str(file), **asdict(found)}) + "\n")
@@ -67,7 +66,7 @@ def _ending(found: Verification) -> str:
 
 
 def _restart(options: argparse.Namespace) -> None:
-    with open_existing(options) as store:
+    with opened(options) as store:
         audit = Audit(store)
         aside = audit.restart()
     sys.stdout.write(f"{audit.path}: goes on; the lines before are in {aside}\n")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edge_vessel.atomic import write_file
 from edge_vessel.biometrics.extraction import extract
+from edge_vessel.biometrics.quality import Quality, judge
 from edge_vessel.biometrics.template import Template
 from edge_vessel.biometrics.virtual_camera import look, pair_of_views
 from edge_vessel.bounded_read import read_regular
@@ -19,7 +20,7 @@ from edge_vessel.errors import UsageError
 from edge_vessel.field_of_view import FieldOfView, find_field_of_view
 from edge_vessel.segmenter import Segmenter
 from edge_vessel.sources.images import ImageFiles, read_image
-from edge_vessel.vessels import Field, analyse
+from edge_vessel.vessels import Field, VesselGraph, analyse
 
 _MAX_MAP_BYTES = 1 << 28
 
@@ -44,12 +45,15 @@ class Map:
 
 @dataclass(frozen=True)
 class Capture:
-    """What is compared; `vessels` and `template` are None where no fundus was found."""
+    """What is compared; `vessels`, `graph` and `template` are None where no fundus was found.
+    `quality` is what the kiosk would have said; it refuses nothing here."""
 
     subject: str
     name: str
     vessels: Map | None
+    graph: VesselGraph | None
     template: Template | None
+    quality: Quality
 
 
 class Acquisition:
@@ -68,10 +72,14 @@ class Acquisition:
         """Raises DeviceError where the engine or the disk fails, UsageError for a damaged map."""
         vessels = self._vessels(picture.image)
         if vessels is None:
-            return Capture(picture.subject, picture.name, None, None)
+            nothing = np.zeros(picture.image.shape[:2], np.bool_)
+            quality = judge(picture.image, nothing, None)
+            return Capture(picture.subject, picture.name, None, None, None, quality)
+        quality = judge(picture.image, vessels.mask, vessels.fov)
         field = Field(vessels.lit, 2 * vessels.fov.radius)
-        template = extract(analyse(vessels.mask, field), vessels.fov, field)
-        return Capture(picture.subject, picture.name, vessels, template)
+        found = analyse(vessels.mask, field)
+        template = extract(found, vessels.fov, field)
+        return Capture(picture.subject, picture.name, vessels, found.graph, template, quality)
 
     def _vessels(self, image: NDArray[np.uint8]) -> Map | None:
         if self._cache is None:

@@ -3,15 +3,19 @@
 import contextlib
 import itertools
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from edge_vessel.biometrics.capture_conditions import Condition, Difference, conditions
 from edge_vessel.biometrics.captures import Capture
 from edge_vessel.biometrics.enrolment import enrol
 from edge_vessel.biometrics.error_rates import ErrorRates, Rate, error_rates
+from edge_vessel.biometrics.graph_matching import LaidGraph
 from edge_vessel.biometrics.map_correlation import CorrelatedMap
 from edge_vessel.biometrics.matcher import THRESHOLD, Probe, information_bits
+from edge_vessel.biometrics.quality import Hint
 from edge_vessel.biometrics.template import MAX_CAPTURES, Template
 from edge_vessel.errors import UsageError
 
@@ -35,11 +39,21 @@ class Scores:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """How many captures got a hint of the quality check."""
+
+    hint: Hint
+    captures: int
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """kind: "photographs", or "synthetic" where one photograph gave both sides of a mated pair.
 
     failure_to_acquire: captures without a template, in all captures.
     failure_to_enrol: of sets of captures that `enrol` refuses; None where it was not tried.
+    refusals: captures that the kiosk would not have taken, by its hint; all are compared here.
+    conditions: mated pairs of the first method, by how their captures differ.
     template_bytes, information_bits: medians over the templates.
     """
 
@@ -47,13 +61,15 @@ class Evaluation:
     subjects: int
     failure_to_acquire: Rate
     failure_to_enrol: Rate | None
+    refusals: tuple[Refusal, ...]
     template_bytes: float
     information_bits: float
     methods: tuple[Scores, ...]
+    conditions: tuple[Condition, ...]
 
 
 def evaluate(kind: str, captures: Sequence[Capture], pairs_done: Iterable[int]) -> Evaluation:
-    """Compares every capture with every later one, by points and by maps.
+    """Compares every capture with every later one, by points, by graphs and by maps.
 
     Args:
         pairs_done: yields the captures' indices in order, and may show how far it is.
@@ -61,29 +77,41 @@ def evaluate(kind: str, captures: Sequence[Capture], pairs_done: Iterable[int]) 
     Raises:
         UsageError: no mated or no non-mated pair is left among those with a template.
     """
-    usable = [one for one in captures if one.template is not None and one.vessels is not None]
+    usable = [one for one in captures if one.template is not None]
     templates = [one.template for one in usable if one.template is not None]
-    maps = [CorrelatedMap(one.vessels) for one in usable if one.vessels is not None]
+    vessels = [(one.vessels, one.graph) for one in usable]
+    maps = [CorrelatedMap(seen) for seen, _ in vessels if seen is not None]
+    graphs = [LaidGraph(graph, seen.fov) for seen, graph in vessels if seen and graph]
     pairs = list(itertools.combinations(range(len(usable)), 2))
     mated = [usable[i].subject == usable[j].subject for i, j in pairs]
     if not any(mated) or all(mated):
         raise UsageError(f"{kind}: no mated or no non-mated pair among {len(usable)} captures")
     by_points: list[float] = []
+    by_graphs: list[float] = []
     by_maps: list[float] = []
-    points_ms, maps_ms = [], []
+    points_ms, graphs_ms, maps_ms = [], [], []
+    mated_pairs: list[tuple[float, Difference]] = []
     for index in pairs_done:
         if index >= len(usable):
             continue
         probe = Probe(templates[index])
         for other in range(index + 1, len(usable)):
             started = time.perf_counter()
-            by_points.append(probe.compare(templates[other]).score)
-            between = time.perf_counter()
+            found = probe.compare(templates[other])
+            compared = time.perf_counter()
+            by_graphs.append(graphs[index].similarity(graphs[other]))
+            laid = time.perf_counter()
             by_maps.append(maps[index].correlation(maps[other]))
-            maps_ms.append(1e3 * (time.perf_counter() - between))
-            points_ms.append(1e3 * (between - started))
+            maps_ms.append(1e3 * (time.perf_counter() - laid))
+            graphs_ms.append(1e3 * (laid - compared))
+            points_ms.append(1e3 * (compared - started))
+            by_points.append(found.score)
+            if usable[index].subject == usable[other].subject:
+                light = _brightness(usable[index]), _brightness(usable[other])
+                mated_pairs.append((found.score, Difference.of(found.pose, light)))
     methods = [
         scores_of("points (log10 LR)", by_points, mated, points_ms, THRESHOLD),
+        scores_of("graph matching", by_graphs, mated, graphs_ms, None),
         scores_of("map correlation", by_maps, mated, maps_ms, None),
     ]
     enrolled = enrolled_trials(
@@ -91,7 +119,8 @@ def evaluate(kind: str, captures: Sequence[Capture], pairs_done: Iterable[int]) 
     )
     if enrolled is not None:
         methods.insert(1, enrolled_points(enrolled))
-    return evaluation_of(kind, captures, enrolled, methods)
+    found_at = conditions(mated_pairs, THRESHOLD)
+    return evaluation_of(kind, captures, enrolled, methods, found_at)
 
 
 def evaluation_of(
@@ -99,18 +128,26 @@ def evaluation_of(
     captures: Sequence[Capture],
     enrolled: "EnrolledTrials | None",
     methods: Sequence[Scores],
+    found_at: tuple[Condition, ...] = (),
 ) -> Evaluation:
     """With what the captures themselves say."""
+    hints = Counter(one.quality.hint for one in captures if one.quality.hint is not None)
     templates = [one.template for one in captures if one.template is not None]
     return Evaluation(
         kind=kind,
         subjects=len({one.subject for one in captures}),
         failure_to_acquire=Rate.of(len(captures) - len(templates), len(captures)),
         failure_to_enrol=None if enrolled is None else enrolled.failure_to_enrol,
+        refusals=tuple(Refusal(hint, count) for hint, count in hints.most_common()),
         template_bytes=median(one.size_bytes for one in templates),
         information_bits=median(information_bits(one) for one in templates),
         methods=tuple(methods),
+        conditions=found_at,
     )
+
+
+def _brightness(capture: Capture) -> float:
+    return capture.quality.brightness or 0.0
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,6 @@ def _parse(source: str, content: bytes) -> StoreKey:
     # What is wrong with a secret is not quoted.
     if not re.fullmatch(rb"[0-9a-f]{64}\s*", content):
         raise UsageError(
-            f"{source}: is no store key (64 hex digits); make one: "
-            "python -m edge_vessel.biometrics.store keygen FILE"
+            f"{source}: is no store key (64 hex digits); make one: edge-vessel store keygen FILE"
         )
     return StoreKey(bytes.fromhex(content.decode().strip()))

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_vessel.field_of_view import FieldOfView
 from edge_vessel.segmenter import Segmentation
 from edge_vessel.vessels import Field
 
@@ -80,10 +81,20 @@ def assess(
         found: its segmentation.
         before: the camera's frame before this one, in the same size; None for a single picture.
     """
-    if found.fov is None:
+    return judge(image, found.mask, found.fov, before)
+
+
+def judge(
+    image: NDArray[np.uint8],
+    mask: NDArray[np.bool_],
+    fov: FieldOfView | None,
+    before: NDArray[np.uint8] | None = None,
+) -> Quality:
+    """`assess`, by what it needs of a segmentation."""
+    if fov is None:
         return replace(_NOTHING, hint=_why_no_eye(image))
-    field = Field.of(image, found.fov)
-    view = _View(image, found.mask, field)
+    field = Field.of(image, fov)
+    view = _View(image, mask, field)
     lit_px = max(1, int(np.count_nonzero(field.lit)))
     quality = Quality(
         brightness=view.brightness(),
@@ -91,9 +102,9 @@ def assess(
         glare=view.share(view.pixels.min(axis=2) >= _WHITE),
         contrast=view.contrast(),
         focus=view.focus(),
-        shown=lit_px / (np.pi * found.fov.radius**2),
+        shown=lit_px / (np.pi * fov.radius**2),
         size=field.diameter_px / min(image.shape[:2]),
-        vessel_density=int(np.count_nonzero(found.mask & field.lit)) / lit_px,
+        vessel_density=int(np.count_nonzero(mask & field.lit)) / lit_px,
         motion=None if before is None else view.motion(before),
         hint=None,
     )

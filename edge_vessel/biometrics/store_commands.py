@@ -12,12 +12,13 @@ from edge_vessel.biometrics import keys, receipt, renewal
 from edge_vessel.biometrics.audit import Audit
 from edge_vessel.biometrics.enrolment_record import subject_id
 from edge_vessel.biometrics.schema import SCHEMA_VERSION
-from edge_vessel.biometrics.store_flags import add_store_flags, open_existing
+from edge_vessel.biometrics.store_flags import add_store_flags, opened
 from edge_vessel.bounded_read import read_regular
 from edge_vessel.command_line import Parser, ResultConsole, guarded, path
 from edge_vessel.errors import UsageError
 from edge_vessel.json_reader import StrictJsonError
 from edge_vessel.json_text import strict_json
+from edge_vessel.owner import as_owner
 
 _MAX_RECEIPT_BYTES = 1024 * 1024
 
@@ -29,9 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser(
-        prog="python -m edge_vessel.biometrics.store", description="The templates of a kiosk."
-    )
+    parser = Parser(prog="edge-vessel store", description="The templates of a kiosk.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     keygen = commands.add_parser("keygen", help="write a new key to FILE, for its owner alone")
     keygen.add_argument("file", type=path, metavar="FILE")
@@ -65,12 +64,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _keygen(options: argparse.Namespace) -> None:
-    keys.generate(options.file)
+    with as_owner(options.file.parent):
+        keys.generate(options.file)
     sys.stdout.write(f"key {options.file} (without it nothing in the store can be read)\n")
 
 
 def _status(options: argparse.Namespace) -> None:
-    with open_existing(options) as store:
+    with opened(options) as store:
         enrolments = [each.enrolment for each in store.templates()]
         kind = renewal.kind_of(store)
     report = {
@@ -87,7 +87,7 @@ def _status(options: argparse.Namespace) -> None:
 
 
 def _list(options: argparse.Namespace) -> None:
-    with open_existing(options) as store:
+    with opened(options) as store:
         enrolments = store.enrolments()
     if options.json:
         sys.stdout.write(strict_json({"enrolments": [asdict(each) for each in enrolments]}) + "\n")
@@ -99,7 +99,7 @@ def _list(options: argparse.Namespace) -> None:
 
 
 def _delete(options: argparse.Namespace) -> None:
-    with open_existing(options) as store:
+    with opened(options) as store:
         with store.transaction():
             done = store.delete(options.subject, options.template)
             Audit(store).append("delete", "ok", options.subject)
@@ -112,7 +112,7 @@ def _check_receipt(options: argparse.Namespace) -> None:
         shown = receipt.parse(content)
     except StrictJsonError as error:
         raise UsageError(f"{options.file}: is no receipt: {error}") from error
-    with open_existing(options) as store:
+    with opened(options) as store:
         if not store.issued(shown):
             raise UsageError(f"{options.file}: is not this store's, or was changed")
     sys.stdout.write(
@@ -123,14 +123,14 @@ def _check_receipt(options: argparse.Namespace) -> None:
 
 def _rotate(options: argparse.Namespace) -> None:
     new_key = keys.load(options.new_key)
-    with open_existing(options) as store, store.transaction():
+    with opened(options) as store, store.transaction():
         Audit(store).append("rotate", "ok")
         count = store.rotate(new_key)
     sys.stdout.write(f"{count} templates sealed anew; the old key opens nothing: remove it\n")
 
 
 def _renew(options: argparse.Namespace) -> None:
-    with open_existing(options) as store:
+    with opened(options) as store:
         receipts = renewal.renew(store)
     sys.stdout.write("".join(f"{each}\n" for each in receipts))
     sys.stderr.write(f"{len(receipts)} subjects removed; they have to be enrolled again\n")

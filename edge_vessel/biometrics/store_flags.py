@@ -1,10 +1,13 @@
 """`--store` and `--key`, of the commands that open a store."""
 
 import argparse
+import contextlib
+from collections.abc import Iterator
 
 from edge_vessel import command_line
 from edge_vessel.biometrics import keys
 from edge_vessel.biometrics.store import DEFAULT_FOLDER, Store
+from edge_vessel.owner import as_owner
 
 
 def add_store_flags(parser: argparse.ArgumentParser) -> None:
@@ -19,6 +22,10 @@ def add_store_flags(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def open_existing(options: argparse.Namespace) -> Store:
-    """The store that the flags name; the key is read first."""
-    return Store(options.store, keys.load(options.key))
+@contextlib.contextmanager
+def opened(options: argparse.Namespace) -> Iterator[Store]:
+    """The store that the flags name; root reads the key, which may be its own, and then acts as the
+    owner of the folder."""
+    key = keys.load(options.key)
+    with as_owner(options.store), Store(options.store, key) as store:
+        yield store

@@ -43,7 +43,7 @@ class Recognition:
         self._store = store
         self._scheme: Scheme = ClearScheme()
         self._key: ProtectionKey | None = None
-        self._indexed: tuple[Enrolment, ...] = ()
+        self._indexed: tuple[Scheme, tuple[Enrolment, ...]] | None = None
         self._find: Callable[[Template], int | None] = lambda _: None
 
     def look(self, image: NDArray[np.uint8], before: NDArray[np.uint8]) -> Look:
@@ -109,12 +109,13 @@ class Recognition:
 
     def identify(self, probe: Template) -> str | None:
         """One to many: whose template the probe matches best, and well enough for so many."""
-        enrolments = self.enrolled()
+        scheme, enrolments = self.scheme, self.enrolled()
         if not enrolments:
             return None
-        if self._indexed != enrolments:
+        if self._indexed != (scheme, enrolments):  # a gallery under another key is revoked
             stored = self._store.templates()
-            self._find = self.scheme.gallery([one.content for one in stored])
-            self._indexed = tuple(one.enrolment for one in stored)
+            self._find = scheme.gallery([one.content for one in stored])
+            enrolments = tuple(one.enrolment for one in stored)
+            self._indexed = scheme, enrolments
         index = self._find(probe)
-        return None if index is None else self._indexed[index].subject
+        return None if index is None else enrolments[index].subject

@@ -23,6 +23,7 @@ from edge_vessel.kiosk.recognition import Recognition
 from edge_vessel.kiosk.stream_check import StreamCheck
 from edge_vessel.kiosk.tokens import NAME as TOKENS
 from edge_vessel.kiosk.tokens import Tokens
+from edge_vessel.owner import owner
 from edge_vessel.segmenter import Segmenter
 from edge_vessel.signing import trusted_keys
 
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """Flags, their types and defaults."""
     parse = Parser(
-        prog="python -m edge_vessel.kiosk serve",
+        prog="edge-vessel kiosk serve",
         description="The biometric kiosk as a service on this device.",
     )
     parse.add_argument(
@@ -95,6 +96,11 @@ def _serve(options: argparse.Namespace) -> int:
 
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s: %(message)s")
     make_source = source_maker(options.camera)
+    if (account := owner(options.store)) is not None:
+        raise UsageError(
+            f"{options.store}: is user {account.user}'s: serve as that user, not as root; or: "
+            "systemctl start edge-vessel-kiosk"
+        )
     key = keys.load(options.key)
     if options.unix is not None:
         address = Address(path=options.unix)

@@ -12,18 +12,17 @@ from edge_vessel.biometrics.store import DEFAULT_FOLDER
 from edge_vessel.command_line import Parser, ResultConsole, guarded, path
 from edge_vessel.errors import DeviceError
 from edge_vessel.kiosk.tokens import NAME, Role, Tokens
+from edge_vessel.owner import as_owner
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code: 0, or that of the error tree."""
     options = _parser().parse_args(arguments)
-    return guarded(lambda: options.command(options) or 0)
+    return guarded(lambda: _as_owner(options))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser(
-        prog="python -m edge_vessel.kiosk token", description="Who may ask the kiosk what."
-    )
+    parser = Parser(prog="edge-vessel kiosk token", description="Who may ask the kiosk what.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add = commands.add_parser("add", help="make a token; it is printed this once")
     add.add_argument("name", metavar="NAME")
@@ -40,6 +39,13 @@ def _parser() -> argparse.ArgumentParser:
             help=f"the store's folder, which holds {NAME} (default {DEFAULT_FOLDER})",
         )  # fmt: skip
     return parser
+
+
+def _as_owner(options: argparse.Namespace) -> int:
+    """The service that reads the tokens is the folder's owner; root is led nowhere by it."""
+    with as_owner(options.store):
+        options.command(options)
+    return 0
 
 
 def _add(options: argparse.Namespace) -> None:

@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import os
 import secrets
 import threading
 from dataclasses import dataclass
@@ -112,9 +111,6 @@ class Tokens:
 
     def _write(self, tokens: tuple[Token, ...]) -> None:
         write_file(self._path, strict_json(_File(tokens)).encode() + b"\n", 0o600)
-        if os.geteuid() == 0:  # the service that reads it is the folder's owner
-            folder = self._path.parent.stat()
-            os.chown(self._path, folder.st_uid, folder.st_gid, follow_symlinks=False)
 
 
 def _hash(secret: str) -> str:

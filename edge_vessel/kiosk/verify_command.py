@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
-        prog="python -m edge_vessel.kiosk verify",
+        prog="edge-vessel kiosk verify",
         description="Is the eye before the kiosk's camera the subject's?",
         epilog="Exit codes: 0 match, 1 no match, 2 usage, 3 camera or service unreachable, "
         "5 locked, 6 retry or timeout.",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge_vessel.errors import DeviceError
-from edge_vessel.slots.owner import as_owner
+from edge_vessel.owner import as_owner
 
 _POLL_S = 0.02
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from edge_vessel.bounded_read import read_regular
 from edge_vessel.errors import ArtifactError, DeviceError, UsageError, kind_of
+from edge_vessel.owner import owner
 from edge_vessel.signing import MAX_KEY_BYTES
 from edge_vessel.slots.opening import Trust
-from edge_vessel.slots.owner import owner
 
 _MIB = 1024 * 1024
 

@@ -15,11 +15,12 @@ import paho.mqtt.client as mqtt
 import pytest
 from needs import unavailable
 from paho.mqtt.enums import CallbackAPIVersion
-from running_kiosks import ANNA, ROOT, SAMPLES, Kiosk, enrol
+from running_kiosks import ANNA, ROOT, SAMPLES, SLOW_S, Kiosk, enrol
 
 from edge_vessel import signing
 
 EXAMPLES = ROOT / "examples" / "kiosk"
+LONG_S = 2 * SLOW_S  # a client starts, and asks for a capture
 PYTHON, SHELL = (sys.executable, str(EXAMPLES / "verify.py")), ("sh", str(EXAMPLES / "verify.sh"))
 # As a program that uses PAM does: the exit code is that of pam_authenticate.
 AUTHENTICATE = """
@@ -52,7 +53,7 @@ def environment(kiosk: Kiosk) -> dict[str, str]:
 def ran(command: tuple[str, ...], kiosk: Kiosk, **more: str) -> subprocess.CompletedProcess[str]:
     asked = environment(kiosk) | more
     return subprocess.run(
-        command, env=asked, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        command, env=asked, cwd=ROOT, capture_output=True, text=True, timeout=LONG_S, check=False
     )
 
 
@@ -133,7 +134,7 @@ class Listener:
 
     def until(self, *expected: tuple[str, str]) -> None:
         """Everything up to the last of those, which come in this order."""
-        deadline_s = time.monotonic() + 30
+        deadline_s = time.monotonic() + LONG_S
         for one in expected:
             while not self.heard or self.heard[-1] != one:
                 self.heard.append(self._new.get(timeout=deadline_s - time.monotonic()))

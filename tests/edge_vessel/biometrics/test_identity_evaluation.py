@@ -12,7 +12,7 @@ from edge_vessel import models
 from edge_vessel.artifact import open_artifact
 from edge_vessel.biometrics import protected_table
 from edge_vessel.biometrics.captures import Acquisition, Picture, synthetic
-from edge_vessel.biometrics.evaluation import evaluate
+from edge_vessel.biometrics.evaluation import Refusal, evaluate
 from edge_vessel.biometrics.gallery import Gallery
 from edge_vessel.biometrics.pictures import picture
 from edge_vessel.biometrics.protected_evaluation import evaluate_protected
@@ -22,7 +22,7 @@ from edge_vessel.segmenter import Segmenter
 
 def _run(*arguments: object) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "edge_vessel.biometrics", "evaluate", *map(str, arguments)]
-    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=600)
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +42,12 @@ def test_tells_two_people_apart(data: Path, tmp_path: Path) -> None:
     ran = _run(people, "--cache", cache, "--output", output, "--png", png)
     assert ran.returncode == 0, ran.stderr
     assert "0/9 (0 to 33 %)" in ran.stdout
+    assert "photographs: mated pairs by how their captures differ" in ran.stdout
+    assert "the kiosk would have refused none" in ran.stdout
     document = json.loads(output.read_text())
     (one,) = document["evaluations"]
-    points, enrolled, _ = one["methods"]
+    points, enrolled, graphs, _ = one["methods"]
+    assert min(graphs["mated"]) > max(graphs["non_mated"])
     assert (len(enrolled["mated"]), len(enrolled["non_mated"])) == (6, 6)
     assert min(enrolled["mated"]) > 5
     assert max(enrolled["non_mated"]) < 0
@@ -70,12 +73,15 @@ def synthetic_captures(samples: Path, acquisition: Acquisition) -> list:
 def test_virtual_cameras_see_one_eye(synthetic_captures: list) -> None:
     assert [one.name for one in synthetic_captures] == ["reference", "probe"] * 3
     found = evaluate("synthetic", synthetic_captures, range(6))
-    points, maps = found.methods
+    points, graphs, maps = found.methods
+    assert 0 <= min(graphs.non_mated) < max(graphs.mated) <= 1
     assert (len(points.mated), len(points.non_mated)) == (3, 12)
     assert points.rates.gap > 0
     assert points.rates.fmr.errors == points.rates.fnmr.errors == 0
     assert max(maps.mated) <= 1
     assert found.subjects == 3
+    assert {one.by for one in found.conditions} == {"rotation_deg", "scale", "shift", "light"}
+    assert sum(one.fnmr.trials for one in found.conditions) == 4 * 3
 
 
 def test_protected_templates_match_and_cannot_be_linked(
@@ -110,8 +116,10 @@ def test_no_fundus_is_a_failure_to_acquire(
     blind = acquisition.capture(Picture("x", "black", np.zeros((400, 400, 3), np.uint8)))
     assert blind.template is None
     captures = [*synthetic_captures[:1], blind, *synthetic_captures[1:]]
-    rate = evaluate("synthetic", captures, range(7)).failure_to_acquire
+    found = evaluate("synthetic", captures, range(7))
+    rate = found.failure_to_acquire
     assert (rate.errors, rate.trials) == (1, 7)
+    assert Refusal("too_dark", 1) in found.refusals
     with pytest.raises(UsageError, match="no mated"):
         evaluate("synthetic", [synthetic_captures[0], blind], range(2))
 

@@ -89,7 +89,7 @@ class Bench:
         self.gone = threading.Event()
         self.preview = Preview()
         self.recognition = Recognition(segmenter, self.store)
-        self.holder = KioskCamera(lambda: self.camera, CaptureConfig(give_up_s=0.6))
+        self.holder = KioskCamera(lambda: self.camera, CaptureConfig(give_up_s=2.0))
         photographer = Photographer(
             self.holder, self.recognition, self.preview, lambda: self.check, self._tell
         )
@@ -196,7 +196,7 @@ def test_a_suspicion_refuses_the_right_eye_and_counts(bench):
 @pytest.mark.parametrize(
     ("stream", "duration_s", "status", "suspicions"),
     [
-        ("an eye", 6.0, "match", {None}),
+        ("an eye", 10.0, "match", {None}),
         # Where this machine is slow the simulation begins anew, which is seen as well.
         ("a print in a hand", 4.0, "no_match", {"still_picture", "looped"}),
     ],
@@ -251,16 +251,14 @@ def test_a_stranger_takes_as_long_as_somebody_known(bench):
     probe = bench.recognition.template(look)
     assert bench.recognition.enrol("anna", [probe])
 
-    def fastest_s(subject: str) -> float:
-        spent = []
-        for _ in range(7):
+    assert not bench.recognition.matches("nobody", probe)
+    spent_s: dict[str, list[float]] = {"nobody": [], "anna": []}
+    for _ in range(10):  # in turn: other work on this machine slows both
+        for subject, spent in spent_s.items():
             started = time.perf_counter()
             bench.recognition.matches(subject, probe)
             spent.append(time.perf_counter() - started)
-        return min(spent)
-
-    assert not bench.recognition.matches("nobody", probe)
-    assert 0.5 < fastest_s("nobody") / fastest_s("anna") < 2.0
+    assert 0.5 < min(spent_s["nobody"]) / min(spent_s["anna"]) < 2.0
 
 
 @pytest.mark.parametrize("camera", ["synthetic:width=64,height=64", str(SAMPLES)])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from needs import unavailable
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
-from running_kiosks import ANNA, BORIS, SAMPLES, Kiosk
+from running_kiosks import ANNA, BORIS, SAMPLES, SLOW_S, Kiosk
 
 from edge_vessel.biometrics import quality
 from edge_vessel.kiosk.presentation import Suspicion
@@ -19,7 +19,7 @@ from edge_vessel.kiosk.tokens import Tokens
 
 CHROMIUM = Path("/usr/bin/chromium")
 WIDE, PHONE = (1024, 600), (360, 740)
-SLOW_MS = 30_000
+SLOW_MS = 1000 * SLOW_S
 _BOXES = """all => all.filter(one => one.checkVisibility()).map(one =>
     [one.textContent, one.getBoundingClientRect().width, one.getBoundingClientRect().height])"""
 
@@ -37,7 +37,10 @@ def browser() -> Iterator[Browser]:
     if not CHROMIUM.exists():
         unavailable(f"no {CHROMIUM}: apt-get install chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox"], timeout=SLOW_MS
+        )
+        expect.set_options(timeout=SLOW_MS)
         yield browser
         browser.close()
 
@@ -92,8 +95,8 @@ def test_from_enrolment_to_deletion(kiosk: Kiosk, new_page: Callable[..., Page])
     assert page.url == f"{kiosk.url}/", "the token does not stay in the address"
     kiosk.show(SAMPLES / ANNA)
     ask(page, "enrol", "anna")
-    expect(page.locator("#picture")).not_to_have_attribute("data-frames", "0", timeout=SLOW_MS)
-    expect(page.locator(".steps .taken").first).to_be_visible(timeout=SLOW_MS)
+    expect(page.locator("#picture")).not_to_have_attribute("data-frames", "0")
+    expect(page.locator(".steps .taken").first).to_be_visible()
     assert outcome(page) == "enrolled"
     page.get_by_role("button", name="Done").click()
 
@@ -113,7 +116,7 @@ def test_from_enrolment_to_deletion(kiosk: Kiosk, new_page: Callable[..., Page])
     assert outcome(page) == "no_match"
     expect(page.locator("#result-shape use")).to_have_attribute("href", "#shape-cross")
     page.get_by_role("button", name="Try again").click()
-    expect(page.locator("#result-wait")).to_have_text(re.compile(r"Next attempt in 0:[23]\d"))
+    expect(page.locator("#result-wait")).to_have_text(re.compile(r"Next attempt in 0:\d\d"))
     assert outcome(page) == "locked"
     expect(page.get_by_role("button", name="Try again")).to_be_disabled()
 
@@ -222,13 +225,13 @@ def test_while_another_has_the_camera_his_eye_is_not_shown(
     kiosk.show()
     first, second = new_page(kiosk.terminal), new_page(kiosk.terminal)
     ask(first, "verify", "anna")
-    expect(first.locator("#hint")).to_have_text("Turn the light up", timeout=SLOW_MS)
+    expect(first.locator("#hint")).to_have_text("Turn the light up")
     ask(second, "verify", "anna")
     second.wait_for_timeout(500)
     expect(second.locator("#hint")).to_have_text("Waiting for the camera …")
     expect(second.locator("#picture")).to_have_attribute("data-frames", "0")
     first.keyboard.press("Escape")
-    expect(second.locator("#hint")).to_have_text("Turn the light up", timeout=SLOW_MS)
+    expect(second.locator("#hint")).to_have_text("Turn the light up")
     expect(second.locator("#picture")).not_to_have_attribute("data-frames", "0")
     second.keyboard.press("Escape")
 
@@ -256,7 +259,7 @@ def test_a_service_that_goes_a_recording_and_a_token_that_goes(
     expect(page.get_by_role("alert").filter(has_text="does not answer")).to_be_visible()
     address = kiosk.url.removeprefix("http://")
     with kiosk.serving("--bind", address, demonstration=False):
-        expect(page.locator("#offline")).to_be_hidden(timeout=SLOW_MS)
+        expect(page.locator("#offline")).to_be_hidden()
         ask(page, "verify", "anna")
         assert outcome(page) == "no_match"
         expect(page.locator("#result-hint")).to_contain_text("Suspected:")

@@ -2,57 +2,14 @@
 
 import os
 import stat
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from needs import unavailable
+from owned_folders import SERVICE, give, owners
 from slot_boards import Board
 
 from edge_vessel.errors import DeviceError
 from edge_vessel.slots.lock import locked
-from edge_vessel.slots.owner import owner
-
-SERVICE, ANOTHER = 65534, 65533
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A folder that every user reaches, as pytest's own are not."""
-    if os.geteuid() != 0:
-        unavailable("giving a folder away takes root")
-    with tempfile.TemporaryDirectory() as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
-
-
-def give(path: Path, user: int) -> Path:
-    os.chown(path, user, user, follow_symlinks=False)
-    return path
-
-
-def test_a_folder_is_whose_may_replace_it(place: Path) -> None:
-    for name in ("roots", "service", "service/own", "service/given", "service/roots"):
-        (place / name).mkdir()
-    (place / "service/link").symlink_to(place / "roots")
-    (place / "link").symlink_to(place / "service")
-    for name in ("service", "service/own", "service/link"):
-        give(place / name, SERVICE)
-    give(place / "service/given", ANOTHER)
-    expected = {
-        "roots": None,
-        "roots/none": None,
-        "service": SERVICE,
-        "service/own/none/none": SERVICE,
-        "service/roots": SERVICE,
-        "service/link": SERVICE,
-        "service/given": ANOTHER,
-        "link": SERVICE,
-        "link/roots": SERVICE,
-    }
-    found = {name: owner(place / name) for name in expected}
-    assert {name: account and account.user for name, account in found.items()} == expected
 
 
 def test_all_that_root_writes_is_the_owners(place: Path) -> None:
@@ -61,9 +18,9 @@ def test_all_that_root_writes_is_the_owners(place: Path) -> None:
     give(board.layout.root, SERVICE)
     for version in (1, 2, 3):
         board.put(board.build(version))
-    found = [board.layout.root, *board.layout.root.rglob("*")]
-    assert {(one.stat().st_uid, one.stat().st_gid) for one in found} == {(SERVICE, SERVICE)}
-    assert {one.name for one in found} >= {"a", "b", "state.json", "state.lock", "model.onnx"}
+    assert owners(board.layout.root) == {(SERVICE, SERVICE)}
+    names = {one.name for one in board.layout.root.rglob("*")}
+    assert names >= {"a", "b", "state.json", "state.lock", "model.onnx"}
     assert not board.layout.incoming.exists()
     assert (os.geteuid(), os.getegid()) == (0, 0)
 

@@ -46,21 +46,20 @@ def as_owner(folder: Path) -> Iterator[None]:
         yield
         return
     groups, group = os.getgroups(), os.getegid()
-    try:
-        os.setgroups(account.groups)
-        os.setegid(account.group)
-        os.seteuid(account.user)
-    except PermissionError as error:
-        raise DeviceError(
-            f"{folder}: is user {account.user}'s, whose place root may not take here: run it as "
-            "that user"
-        ) from error
-    try:
+    with contextlib.ExitStack() as back:
+        try:
+            os.setgroups(account.groups)
+            back.callback(os.setgroups, groups)
+            os.setegid(account.group)
+            back.callback(os.setegid, group)
+            os.seteuid(account.user)
+            back.callback(os.seteuid, 0)
+        except OSError as error:
+            raise DeviceError(
+                f"{folder}: is user {account.user}'s, whose place root may not take here: run it "
+                "as that user"
+            ) from error
         yield
-    finally:
-        os.seteuid(0)
-        os.setegid(group)
-        os.setgroups(groups)
 
 
 def _account(user: int, group: int) -> Account:

@@ -1,0 +1,77 @@
+"""Whom root acts as, where a folder or one above it is another user's."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from owned_folders import ANOTHER, SERVICE, give
+
+from edge_vessel.owner import as_owner, owner
+
+
+def test_a_folder_is_whose_may_replace_it(place: Path) -> None:
+    for name in ("roots", "service", "service/own", "service/given", "service/roots"):
+        (place / name).mkdir()
+    (place / "service/link").symlink_to(place / "roots")
+    (place / "link").symlink_to(place / "service")
+    for name in ("service", "service/own", "service/link"):
+        give(place / name, SERVICE)
+    give(place / "service/given", ANOTHER)
+    expected = {
+        "roots": None,
+        "roots/none": None,
+        "service": SERVICE,
+        "service/own/none/none": SERVICE,
+        "service/roots": SERVICE,
+        "service/link": SERVICE,
+        "service/given": ANOTHER,
+        "link": SERVICE,
+        "link/roots": SERVICE,
+    }
+    found = {name: owner(place / name) for name in expected}
+    assert {name: account and account.user for name, account in found.items()} == expected
+
+
+def _rights() -> tuple[int, int, list[int]]:
+    return os.geteuid(), os.getegid(), os.getgroups()
+
+
+def test_root_is_root_again_afterwards(place: Path) -> None:
+    before = _rights()
+    give(place, SERVICE)
+    with pytest.raises(PermissionError), as_owner(place):
+        assert _rights()[:2] == (SERVICE, SERVICE)
+        Path("/etc/shadow").read_bytes()
+    assert _rights() == before
+
+
+# Root of a user namespace alone, as in some containers.
+NAMESPACE = ("unshare", "--user", "--map-root-user")
+ACTS = """
+import sys
+from pathlib import Path
+from edge_vessel.errors import DeviceError
+from edge_vessel.owner import as_owner
+try:
+    with as_owner(Path(sys.argv[1])):
+        print("acted")
+except DeviceError as error:
+    print(error)
+"""
+
+
+def test_a_root_that_may_not_become_the_owner_says_so(place: Path) -> None:
+    if subprocess.run([*NAMESPACE, "true"], check=False, capture_output=True).returncode != 0:
+        pytest.skip("this kernel gives no user namespaces")
+    give(place, SERVICE)
+    done = subprocess.run(
+        [*NAMESPACE, sys.executable, "-c", ACTS, str(place)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == (
+        f"{place}: is user {SERVICE}'s, whose place root may not take here: run it as that user\n"
+    )
