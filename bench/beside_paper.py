@@ -74,14 +74,16 @@ def _row(
         for line in run.lines
         if (line.artifact, line.region) == (subject.name, _FULL_FRAME)
     }
+    times = [one for run in timed for one in _times(run, subject)]
+    powers = [one for run in timed for one in _powers(run, subject)]
     height, width = subject.input
     return (
         f"{subject.name} {width}x{height} (ours)",
         *(dice.get(one, "") for one in _SETS),
         f"{subject.multiply_adds / 1e9:.1f} counted",
         "",
-        "; ".join(one for run in timed for one in _times(run, subject)),
-        "; ".join(one for run in timed for one in _powers(run, subject)) or NO_METER,
+        "; ".join(times),
+        "; ".join(powers) or (NO_METER if times else ""),
     )
 
 
@@ -109,7 +111,7 @@ def _powers(run: Timed, subject: Subject) -> list[str]:
     elif isinstance(run, GpuRun) and run.energy is not None:
         found = [(run.subject, run.energy, run.meter)]
     return [
-        f"{energy.loaded_power_w} {meter}"
+        f"{energy.loaded_power_w or 'no joules'} {meter}"
         for one, energy, meter in found
-        if one.manifest_sha256 == subject.manifest_sha256 and energy.loaded_power_w is not None
+        if one.manifest_sha256 == subject.manifest_sha256
     ]

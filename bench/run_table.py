@@ -15,7 +15,8 @@ HEADER = (
     "load ms", "GMAdd/s", "of peak", "memory MB", "artifact MB", "power",
 )  # fmt: skip
 STAGES_HEADER = (
-    "case", "kind", "stage", "runs", "min", "mean", "p50", "p90", "p95", "p99", "max", "std",
+    "machine", "case", "stage", "kind", "runs", "min", "mean", "p50", "p90", "p95", "p99", "max",
+    "std",
 )  # fmt: skip
 NO_METER = "no meter"
 
@@ -39,9 +40,10 @@ def stages(runs: Sequence[Run]) -> Section:
     """A row a stage of each case, with every figure of its distribution."""
     rows = [
         (
+            run.conditions.machine.cpu,
             case.title,
-            run.kind,
             name,
+            run.kind,
             str(one.count),
             *(f"{value:.2f}" for value in list(vars(one).values())[1:]),
         )

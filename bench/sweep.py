@@ -37,7 +37,7 @@ def sweep(arguments: list[str]) -> int:
     """
     options, rest = _parser().parse_known_args(arguments)
     for flag in ("--allow-unsigned", "--trusted-key", "--engines", "--json"):
-        if flag in rest:
+        if flag in (one.partition("=")[0] for one in rest):
             raise UsageError(f"{flag}: not for sweep, which builds its artifacts itself")
     # Wrong options are said before anything is built.
     cores_in_use(latency_parser().parse_args(rest), read_board())

@@ -9,7 +9,7 @@ import pytest
 from artifact_folders import ROOT, called, python, write
 from matplotlib.figure import Figure
 
-from bench import document, documents, run_file
+from bench import beside_paper, document, documents, run_file
 from bench.__main__ import main
 from bench.accuracy_file import SCHEMA_VERSION, AccuracyRun, Line, PixelScores
 from bench.pages import html, markdown
@@ -45,10 +45,11 @@ def test_the_command_writes_what_it_is_asked_for(run_path: Path, tmp_path: Path)
     assert lines[:3] == ["### Latency", "", f"| {' | '.join(HEADER)} |"]
     assert sum(line.startswith("- run.json: ") for line in lines) == 2
     assert f"| {' | '.join(STAGES_HEADER)} |" in lines
-    (case,) = run_file.read(run_path).cases
+    run = run_file.read(run_path)
+    (case,) = run.cases
     for name, one in vars(case.stages).items():
         figures = [f"{value:.2f}" for value in list(vars(one).values())[1:]]
-        row = [case.title, "measured", name, "30", *figures]
+        row = [run.conditions.machine.cpu, case.title, name, "measured", "30", *figures]
         assert lines.count(f"| {' | '.join(row)} |") == 2, "of two runs"
     assert (
         "power: no meter in a run of latency: bench energy takes one; attach one, such"
@@ -105,6 +106,9 @@ def test_accuracy_stands_beside_the_paper_and_against_latency(
     assert "| 0.8100 measured, photographs: 20 | 0.7900 measured, photographs: 20 |  |" in ours
     assert ours.endswith("| no meter |")
     assert f"{case.stages.inference.p50_ms:.0f} measured, 1 thread" in ours
+    assert called(main, "report", *paths, "--markdown", told).returncode == 0
+    (ours,) = (row for row in told.read_text().splitlines() if "(ours)" in row)
+    assert ours.endswith("|  |  |"), "neither time nor meter without a run"
     plain = tmp_path / "plain.png"
     assert called(main, "report", run_path, "--png", plain).returncode == 0
     assert read_image(drawn).shape[1] > read_image(plain).shape[1], "no panel of accuracy"
@@ -122,6 +126,10 @@ def test_estimates_and_gpus_stand_beside_the_paper_as_what_they_are() -> None:
     assert cells[0][-2:] == [f"{estimate.cost.ms:.0f} estimated, one cortex-a72", "no meter"]
     assert cells[1][-2].startswith(f"{gpu.stages.network.p50_ms:.1f} measured, cuda:")
     assert cells[1][-1] == f"{gpu.energy.loaded_power_w} {gpu.meter}"
+    silent = replace(gpu, energy=replace(gpu.energy, loaded_power_w=None))
+    paper = beside_paper.section([], [silent])
+    assert paper is not None
+    assert paper.rows[-1][-1] == f"no joules {gpu.meter}", "there was a meter"
 
 
 def _sides(case: Case, threads: int = 1) -> list[Case]:

@@ -37,7 +37,7 @@ def test_two_sizes_and_their_law(tmp_path: Path) -> None:
         (["--threads", "99"], "--threads 99: from 1 to"),
         (["--cores", "99"], "core 99 is not one"),
         (["--target", "toaster"], "target 'toaster' is unknown"),
-        (["--engines", "tvm"], "--engines: not for sweep"),
+        (["--engines=tvm"], "--engines: not for sweep"),
         (["--allow-unsigned"], "--allow-unsigned: not for sweep"),
         (["--sizes", "64,96", "--runs", "0"], "--runs: '0': a whole number from 1"),
     ],
