@@ -1,4 +1,4 @@
-"""A run of energy on the terminal, and what is to be said of it beside the figures."""
+"""A run of energy as a table, and what is to be said of it beside the figures."""
 
 import sys
 from collections.abc import Iterator
