@@ -81,5 +81,5 @@ def write(path: Path, run: PeersRun, times_ms: Sequence[Sequence[float]]) -> Non
         [number, *(f"{value:.4f}" for value in values)]
         for number, values in enumerate(zip(*times_ms, strict=True))
     )
-    samples = csv_file.write(path.with_name(f"{path.name}.samples.csv"), columns, rows)
+    samples = csv_file.write(csv_file.beside(path, "samples"), columns, rows)
     write_file(path, document.text(replace(run, samples=samples)).encode())

@@ -11,6 +11,7 @@ from stored import stored
 from bench import csv_file, documents, run_file
 from bench.gpu_file import STEPS, GpuRun
 from bench.json_schema import FOLDER, WRITTEN, schema
+from bench.peers.document import PeersRun
 from bench.run_file import Run
 from edge_vessel.errors import UsageError
 
@@ -36,6 +37,9 @@ def test_every_result_is_a_document_of_this_version_with_its_samples(name: str) 
     if isinstance(run, GpuRun):
         frames = list(csv_file.read(path, run.samples, [f"{step}_ms" for step in STEPS]))
         assert len(frames) == run.stages.frame.count
+    if isinstance(run, PeersRun):
+        columns = ["round", *(f"{row.engine}_ms" for row in run.engines)]
+        assert len(list(csv_file.read(path, run.samples, columns))) == run.rounds
 
 
 @pytest.mark.parametrize("command", WRITTEN)
