@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 import matplotlib as mpl
@@ -19,8 +20,17 @@ mpl.use("Agg")
 _SIZES = 3  # of inputs, from which on a law can be fitted
 
 
+@dataclass(frozen=True)
+class Timing:
+    """A case, the inference of its runs in milliseconds, and the machine that took them."""
+
+    case: Case
+    inference_ms: Sequence[float]
+    machine: str
+
+
 def picture(
-    cases: Sequence[tuple[Case, Sequence[float]]],
+    timings: Sequence[Timing],
     traces: Sequence[PowerTrace] = (),
     accuracies: Sequence[AccuracyRun] = (),
 ) -> bytes:
@@ -28,19 +38,18 @@ def picture(
     with the accuracy of the same artifacts, that against latency.
 
     Args:
-        cases: each with the inference of its runs in milliseconds.
-        traces: a panel each, below. One of these or of the cases, at least.
+        traces: a panel each, below. One of these or of the timings, at least.
         accuracies: those of other artifacts are not drawn.
     """
-    points = _points([case for case, _ in cases], accuracies)
-    laws = sized([case for case, _ in cases])
-    rows = bool(cases) + len(traces)
+    points = _points([one.case for one in timings], accuracies)
+    laws = sized(timings)
+    rows = bool(timings) + len(traces)
     columns = 1 + bool(laws) + bool(points)
     figure = Figure(figsize=(2 + 6 * columns, 4.5 * rows), dpi=130, layout="constrained")
     parts = list(figure.subfigures(rows, 1, squeeze=False)[:, 0])
-    if cases:
+    if timings:
         panels = parts.pop(0).subplots(1, columns, squeeze=False)[0]
-        _shares(panels[0], cases)
+        _shares(panels[0], timings)
         if laws:
             draw_laws(panels[1], laws)
         if points:
@@ -75,10 +84,12 @@ def _power(axes: Axes, trace: PowerTrace) -> None:
     axes.legend(fontsize="x-small", loc="lower right")
 
 
-def _shares(axes: Axes, cases: Sequence[tuple[Case, Sequence[float]]]) -> None:
-    for case, samples in cases:
-        share = np.arange(1, len(samples) + 1) / len(samples)
-        axes.step(np.sort(samples), share, where="post", label=_label(case.title), linewidth=1.3)
+def _shares(axes: Axes, timings: Sequence[Timing]) -> None:
+    several = len({one.machine for one in timings}) > 1
+    for one in timings:
+        share = np.arange(1, len(one.inference_ms) + 1) / len(one.inference_ms)
+        label = _label(f"{one.case.title}, {one.machine}" if several else one.case.title)
+        axes.step(np.sort(one.inference_ms), share, where="post", label=label, linewidth=1.3)
     axes.set(
         xlabel="inference, milliseconds", ylabel="share of runs that took no longer", ylim=(0, 1)
     )
@@ -87,17 +98,22 @@ def _shares(axes: Axes, cases: Sequence[tuple[Case, Sequence[float]]]) -> None:
     axes.legend(fontsize="x-small", loc="upper left", bbox_to_anchor=(0.0, -0.14))
 
 
-def sized(cases: Sequence[Case]) -> dict[str, list[Case]]:
-    """Cases of one engine, precision and number of threads, by a title of these, where their
-    inputs are of enough sizes for a law."""
-    found: dict[str, list[Case]] = {}
-    for case in cases:
-        threads = f"{case.threads} thread{'s' if case.threads > 1 else ''}"
-        title = f"{case.subject.engine} {case.subject.precision}, {threads}"
-        found.setdefault(title, []).append(case)
+def sized(timings: Sequence[Timing]) -> dict[str, list[Case]]:
+    """Cases of one machine, network, engine, precision and number of threads, by a title that tells
+    them apart, where their inputs are of enough sizes for a law."""
+    found: dict[tuple[str, str, str], list[Case]] = {}
+    for one in timings:
+        subject, threads = one.case.subject, one.case.threads
+        density = subject.multiply_adds / float(np.prod(subject.input)) / 1e3
+        way = f"{subject.engine} {subject.precision}, {threads} thread{'s' if threads > 1 else ''}"
+        key = (way, one.machine, f"{density:.1f} G multiply-adds a Mpx")  # whatever its name
+        found.setdefault(key, []).append(one.case)
+    telling = [len(set(parts)) > 1 for parts in zip(*found, strict=True)]
     return {
-        title: group
-        for title, group in found.items()
+        ", ".join(
+            part for part, tells in zip(key, (True, *telling[1:]), strict=True) if tells
+        ): group
+        for key, group in found.items()
         if len({case.subject.input for case in group}) >= _SIZES
     }
 

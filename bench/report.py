@@ -113,7 +113,7 @@ def _picture(options: argparse.Namespace, timed: Sequence[Read], stored: Sequenc
         UsageError: matplotlib is missing, or a picture of nothing is asked for.
     """
     try:
-        from bench.plots import picture
+        from bench.plots import Timing, picture
     except ModuleNotFoundError as error:
         raise UsageError(
             f"--png, --html: {error.name} is missing: pip install -e '.[bench]'"
@@ -125,12 +125,12 @@ def _picture(options: argparse.Namespace, timed: Sequence[Read], stored: Sequenc
                 f"{options.png}: nothing to draw: no times and no power's trace in these"
             )
         return b""
-    cases = [
-        (case, samples)
+    timings = [
+        Timing(case, samples, one.run.conditions.machine.cpu)
         for one in timed
         for case, samples in zip(one.run.cases, one.inference_ms, strict=True)
     ]
-    return picture(cases, traces, [run for _, run in stored if isinstance(run, AccuracyRun)])
+    return picture(timings, traces, [run for _, run in stored if isinstance(run, AccuracyRun)])
 
 
 def _traces(timed: Sequence[Read]) -> Iterator[PowerTrace]:

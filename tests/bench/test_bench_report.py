@@ -13,7 +13,7 @@ from bench import beside_paper, document, documents, run_file
 from bench.__main__ import main
 from bench.accuracy_file import SCHEMA_VERSION, AccuracyRun, Line, PixelScores
 from bench.pages import html, markdown
-from bench.plots import draw_laws, picture, sized
+from bench.plots import Timing, draw_laws, picture, sized
 from bench.run_file import Case, Stages
 from bench.run_table import HEADER, STAGES_HEADER
 from bench.section import Section
@@ -132,20 +132,21 @@ def test_estimates_and_gpus_stand_beside_the_paper_as_what_they_are() -> None:
     assert paper.rows[-1][-1] == f"no joules {gpu.meter}", "there was a meter"
 
 
-def _sides(case: Case, threads: int = 1) -> list[Case]:
+def _sides(case: Case, threads: int = 1, machine: str = "a") -> list[Timing]:
     """The same with inputs of three sizes, on so many threads: so much faster each."""
     found = []
     for side in (256, 512, 1024):
         stages = Stages.of([(0.1, 20.0 * side**2 / 1e6 / threads, 0.1)] * 30)
-        subject = replace(case.subject, input=(side, side))
-        found.append(replace(case, subject=subject, stages=stages, threads=threads))
+        subject = replace(case.subject, input=(side, side), multiply_adds=4900 * side**2)
+        sized_case = replace(case, subject=subject, stages=stages, threads=threads)
+        found.append(Timing(sized_case, [1.0] * 30, machine))
     return found
 
 
 def test_three_sizes_bring_a_law(run_path: Path) -> None:
     (case,) = run_file.read(run_path).cases
-    cases = [(one, [1.0] * 30) for one in _sides(case)]
-    assert len(picture(cases)) > len(picture(cases[:1]))
+    timings = _sides(case)
+    assert len(picture(timings)) > len(picture(timings[:1]))
 
 
 def test_each_number_of_threads_and_each_engine_has_a_law_of_its_own(run_path: Path) -> None:
@@ -159,6 +160,27 @@ def test_each_number_of_threads_and_each_engine_has_a_law_of_its_own(run_path: P
         "20.0 ms * Mpx^1.00", "10.0 ms * Mpx^1.00",
     ]  # fmt: skip
     assert [label.rpartition(", ")[2][:9] for label in labels] == ["1 thread:", "2 threads"]
+
+
+def test_two_machines_share_no_law(run_path: Path) -> None:
+    (case,) = run_file.read(run_path).cases
+    laws = sized([*_sides(case), *_sides(case, machine="b")])
+    assert [title.rpartition(", ")[2] for title in laws] == ["a", "b"]
+    assert [len(group) for group in laws.values()] == [3, 3]
+
+
+def test_two_networks_share_no_law(run_path: Path) -> None:
+    (case,) = run_file.read(run_path).cases
+    larger = [
+        replace(
+            one, case=replace(one.case, subject=replace(one.case.subject, multiply_adds=10**10))
+        )
+        for one in _sides(case)[:2]
+    ]
+    laws = sized([*_sides(case), *larger])
+    assert list(laws) == [
+        f"{case.subject.engine} {case.subject.precision}, 1 thread, 4.9 G multiply-adds a Mpx"
+    ]
 
 
 def test_a_picture_of_nothing_is_refused(tmp_path: Path) -> None:
