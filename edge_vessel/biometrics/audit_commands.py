@@ -1,4 +1,4 @@
-"""`python -m edge_vessel.biometrics.audit`: verify, restart."""
+"""`edge-vessel audit`: verify, restart."""
 
 import argparse
 import sys
