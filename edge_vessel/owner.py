@@ -9,6 +9,8 @@ from pathlib import Path
 
 from edge_vessel.errors import DeviceError
 
+_MAX_LINKS = 40  # path_resolution(7): the kernel follows no more
+
 
 @dataclass(frozen=True)
 class Account:
@@ -21,10 +23,11 @@ class Account:
 
 def owner(folder: Path) -> Account | None:
     """Who may put something else in the place of `folder`, be it by a link or a renaming: the
-    nearest owner on the way to it who is not root. None: nobody, or this process is not root's."""
+    nearest owner on the way to it who is not root. None: nobody, or this process is not root's.
+    What a folder's mode lets its group or all others do is not looked at."""
     if os.geteuid() != 0:
         return None
-    for way in (folder.absolute(), Path(os.path.realpath(folder))):
+    for way in _ways(folder):
         for one in (way, *way.parents):
             with contextlib.suppress(OSError):  # not there yet
                 found = one.lstat()
@@ -62,8 +65,24 @@ def as_owner(folder: Path) -> Iterator[None]:
         yield
 
 
+def _ways(folder: Path) -> Iterator[Path]:
+    """`folder`, and the same with one link after another replaced by what it leads to: a link of
+    root's may lead through a folder in which another user may put a link back."""
+    way = folder.absolute()
+    yield way
+    for _ in range(_MAX_LINKS):
+        link = next((one for one in (*reversed(way.parents), way) if one.is_symlink()), None)
+        if link is None:
+            return
+        way = link.parent / link.readlink() / way.relative_to(link)
+        yield way
+
+
 def _account(user: int, group: int) -> Account:
+    """With the groups that the user has; a folder of its may be another group's, such as root's.
+    `group` is that of who has no name here."""
     try:
-        return Account(user, group, os.getgrouplist(pwd.getpwuid(user).pw_name, group))
+        named = pwd.getpwuid(user)
     except KeyError:
         return Account(user, group, [])
+    return Account(user, named.pw_gid, os.getgrouplist(named.pw_name, named.pw_gid))

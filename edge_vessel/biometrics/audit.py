@@ -19,9 +19,11 @@ from typing import Literal
 from edge_vessel.biometrics.audit_line import MAX_LINE_BYTES, Event, Line, hash_of, parse
 from edge_vessel.biometrics.receipt import utc_now
 from edge_vessel.biometrics.store import Store
+from edge_vessel.bounded_read import read_regular
 from edge_vessel.errors import DeviceError
 
 NAME = "audit.jsonl"
+MAX_FILE_BYTES = 2**30
 MAX_TAIL_BYTES = 1024 * 1024
 _PSEUDONYM_BYTES = 16
 
@@ -96,15 +98,13 @@ class Audit:
         """The anchor and the file as they belong together.
 
         Raises:
-            DeviceError: the file cannot be read.
+            DeviceError: the file cannot be read, or is none: a pipe, say, would hold the store's
+                lock for ever.
         """
         with self._store.transaction() as connection:
-            try:
-                content = self.path.read_bytes()
-            except FileNotFoundError:
-                content = b""
-            except OSError as error:
-                raise DeviceError(f"{self.path}: cannot be read: {error.strerror}") from error
+            content = b""
+            if os.path.lexists(self.path):
+                content = read_regular(self.path, MAX_FILE_BYTES, DeviceError)
             return self.head(connection), content
 
     @contextlib.contextmanager

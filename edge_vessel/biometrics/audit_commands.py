@@ -1,11 +1,11 @@
-"""`python -m edge_vessel.biometrics.audit`: verify, restart."""
+"""`edge-vessel audit`: verify, restart."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from edge_vessel.biometrics.audit import Audit
+from edge_vessel.biometrics.audit import MAX_FILE_BYTES, Audit
 from edge_vessel.biometrics.audit_verify import Verification, verify
 from edge_vessel.biometrics.store_flags import add_store_flags, opened
 from edge_vessel.bounded_read import read_regular
@@ -13,7 +13,6 @@ from edge_vessel.command_line import Parser, guarded, path
 from edge_vessel.errors import DeviceError, UsageError
 from edge_vessel.json_text import strict_json
 
-_MAX_FILE_BYTES = 2**30
 _SHOWN_FAULTS = 10
 
 
@@ -42,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
 def _verify(options: argparse.Namespace) -> None:
     copy = None
     if options.file is not None:
-        copy = read_regular(options.file, _MAX_FILE_BYTES, UsageError)
+        copy = read_regular(options.file, MAX_FILE_BYTES, UsageError)
     with opened(options) as store:
         audit = Audit(store)
         head, content = audit.snapshot()

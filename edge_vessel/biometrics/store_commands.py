@@ -1,5 +1,4 @@
-"""`python -m edge_vessel.biometrics.store`: keygen, status, list, delete, check-receipt, rotate,
-renew."""
+"""`edge-vessel store`: keygen, status, list, delete, check-receipt, rotate, renew."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""`python -m edge_vessel.kiosk serve | token | verify`; `serve` where none is named."""
+"""`edge-vessel kiosk serve | token | verify`; `serve` where none is named."""
 
 import importlib
 import sys

@@ -1,4 +1,4 @@
-"""`python -m edge_vessel.kiosk serve`: opens store, model and camera, and listens."""
+"""`edge-vessel kiosk serve`: opens store, model and camera, and listens."""
 
 import argparse
 import contextlib

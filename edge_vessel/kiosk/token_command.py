@@ -1,4 +1,4 @@
-"""`python -m edge_vessel.kiosk token add | list | remove`."""
+"""`edge-vessel kiosk token add | list | remove`."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""`python -m edge_vessel.kiosk verify`: asks the running service; for PAM, doors and scripts."""
+"""`edge-vessel kiosk verify`: asks the running service; for PAM, doors and scripts."""
 
 import argparse
 import os

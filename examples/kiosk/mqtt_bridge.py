@@ -61,7 +61,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--user", help="with MQTT_PASSWORD")
     parser.add_argument("--prefix", default="edge-vessel/kiosk", metavar="TOPIC")
     if "KIOSK_TOKEN" not in os.environ:
-        parser.error("KIOSK_TOKEN: not set; python -m edge_vessel.kiosk token add makes one")
+        parser.error("KIOSK_TOKEN: not set; edge-vessel kiosk token add makes one")
     return parser.parse_args()
 
 

@@ -15,7 +15,11 @@ def test_a_folder_is_whose_may_replace_it(place: Path) -> None:
     for name in ("roots", "service", "service/own", "service/given", "service/roots"):
         (place / name).mkdir()
     (place / "service/link").symlink_to(place / "roots")
+    (place / "service/roots/two").symlink_to("../link")
     (place / "link").symlink_to(place / "service")
+    (place / "chain").symlink_to("service/link")
+    (place / "round").symlink_to("service/roots/two/none")
+    (place / "loop").symlink_to("loop")
     for name in ("service", "service/own", "service/link"):
         give(place / name, SERVICE)
     give(place / "service/given", ANOTHER)
@@ -29,9 +33,19 @@ def test_a_folder_is_whose_may_replace_it(place: Path) -> None:
         "service/given": ANOTHER,
         "link": SERVICE,
         "link/roots": SERVICE,
+        "chain": SERVICE,
+        "chain/none": SERVICE,
+        "round": SERVICE,
+        "loop": None,
     }
     found = {name: owner(place / name) for name in expected}
     assert {name: account and account.user for name, account in found.items()} == expected
+
+
+def test_a_group_that_the_folder_has_and_its_owner_has_not_gives_no_rights(place: Path) -> None:
+    os.chown(place, SERVICE, 0)
+    with as_owner(place):
+        assert 0 not in (os.getegid(), *os.getgroups())
 
 
 def _rights() -> tuple[int, int, list[int]]:

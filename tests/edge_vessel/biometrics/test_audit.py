@@ -214,9 +214,16 @@ def test_a_file_that_cannot_be_written(audit):
         audit.append("started", "ok")
     audit.path.unlink()
     audit.path.mkdir()
-    with pytest.raises(DeviceError, match=r"audit.jsonl: cannot be read: Is a directory"):
+    with pytest.raises(DeviceError, match=r"audit.jsonl: is not a regular file"):
         audit.snapshot()
-    assert list(audit.path.iterdir()) == []
+    audit.path.rmdir()  # it is empty
+    os.mkfifo(audit.path)
+    with pytest.raises(DeviceError, match=r"audit.jsonl: is not a regular file"):
+        audit.snapshot()
+    audit.path.unlink()
+    audit.path.symlink_to("/dev/zero")
+    with pytest.raises(DeviceError, match=r"audit.jsonl: is a symbolic link"):
+        audit.snapshot()
 
 
 def test_a_full_disk_leaves_a_line_that_is_repaired(audit):
