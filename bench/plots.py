@@ -17,6 +17,7 @@ from bench.trace import PowerTrace
 
 mpl.use("Agg")
 
+_LEGEND_LINE_IN = 0.19  # inches that a case takes in the legend
 _SIZES = 3  # of inputs, from which on a law can be fitted
 
 
@@ -45,8 +46,11 @@ def picture(
     laws = sized(timings)
     rows = bool(timings) + len(traces)
     columns = 1 + bool(laws) + bool(points)
-    figure = Figure(figsize=(2 + 6 * columns, 4.5 * rows), dpi=130, layout="constrained")
-    parts = list(figure.subfigures(rows, 1, squeeze=False)[:, 0])
+    legend = _LEGEND_LINE_IN * len(timings)
+    size = (2 + 6 * columns, 4.5 * rows + legend)
+    figure = Figure(figsize=size, dpi=130, layout="constrained")
+    heights = [4.5 + legend] * bool(timings) + [4.5] * len(traces)
+    parts = list(figure.subfigures(rows, 1, squeeze=False, height_ratios=heights)[:, 0])
     if timings:
         panels = parts.pop(0).subplots(1, columns, squeeze=False)[0]
         _shares(panels[0], timings)
@@ -86,6 +90,7 @@ def _power(axes: Axes, trace: PowerTrace) -> None:
 
 def _shares(axes: Axes, timings: Sequence[Timing]) -> None:
     several = len({one.machine for one in timings}) > 1
+    axes.set_prop_cycle(color=mpl.colormaps["tab10" if len(timings) <= 10 else "tab20"].colors)
     for one in timings:
         share = np.arange(1, len(one.inference_ms) + 1) / len(one.inference_ms)
         label = _label(f"{one.case.title}, {one.machine}" if several else one.case.title)
@@ -95,7 +100,7 @@ def _shares(axes: Axes, timings: Sequence[Timing]) -> None:
     )
     axes.set_xlim(left=0)
     axes.grid(color="0.9")
-    axes.legend(fontsize="x-small", loc="upper left", bbox_to_anchor=(0.0, -0.14))
+    axes.figure.legend(fontsize="x-small", loc="outside lower left")  # of this panel's lines alone
 
 
 def sized(timings: Sequence[Timing]) -> dict[str, list[Case]]:
