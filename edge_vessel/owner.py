@@ -22,18 +22,28 @@ class Account:
 
 
 def owner(folder: Path) -> Account | None:
-    """Who may put something else in the place of `folder`, be it by a link or a renaming: the
-    nearest owner on the way to it who is not root. None: nobody, or this process is not root's.
-    What a folder's mode lets its group or all others do is not looked at."""
+    """Who may put something else in the place of `folder`, be it by a link or a renaming: who is
+    not root and owns it or a folder on the way to it. None: nobody, or this process is not root's.
+    What a folder's mode lets its group or all others do is not looked at.
+
+    Raises:
+        DeviceError: several may, so that one could have root act as the other.
+    """
     if os.geteuid() != 0:
         return None
+    owners: dict[int, int] = {}
     for way in _ways(folder):
         for one in (way, *way.parents):
             with contextlib.suppress(OSError):  # not there yet
                 found = one.lstat()
-                if found.st_uid != 0:
-                    return _account(found.st_uid, found.st_gid)
-    return None
+                owners.setdefault(found.st_uid, found.st_gid)
+    owners.pop(0, None)
+    if len(owners) > 1:
+        raise DeviceError(
+            f"{folder}: users {', '.join(map(str, owners))} own parts of the way to it, and root "
+            "can act as one alone: run it as its user, or move it"
+        )
+    return next((_account(user, group) for user, group in owners.items()), None)
 
 
 @contextlib.contextmanager
@@ -42,7 +52,7 @@ def as_owner(folder: Path) -> Iterator[None]:
     link in the way of a file, the kernel refuses root what it refuses the user.
 
     Raises:
-        DeviceError: this root may not become another user, as in some containers.
+        DeviceError: as `owner`, or this root may not become another user, as in some containers.
     """
     account = owner(folder)
     if account is None:

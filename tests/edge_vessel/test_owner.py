@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from owned_folders import ANOTHER, SERVICE, give
 
+from edge_vessel.errors import DeviceError
 from edge_vessel.owner import as_owner, owner
 
 
 def test_a_folder_is_whose_may_replace_it(place: Path) -> None:
-    for name in ("roots", "service", "service/own", "service/given", "service/roots"):
+    for name in ("roots", "service", "service/own", "service/roots"):
         (place / name).mkdir()
     (place / "service/link").symlink_to(place / "roots")
     (place / "service/roots/two").symlink_to("../link")
@@ -22,7 +23,6 @@ def test_a_folder_is_whose_may_replace_it(place: Path) -> None:
     (place / "loop").symlink_to("loop")
     for name in ("service", "service/own", "service/link"):
         give(place / name, SERVICE)
-    give(place / "service/given", ANOTHER)
     expected = {
         "roots": None,
         "roots/none": None,
@@ -30,7 +30,6 @@ def test_a_folder_is_whose_may_replace_it(place: Path) -> None:
         "service/own/none/none": SERVICE,
         "service/roots": SERVICE,
         "service/link": SERVICE,
-        "service/given": ANOTHER,
         "link": SERVICE,
         "link/roots": SERVICE,
         "chain": SERVICE,
@@ -40,6 +39,18 @@ def test_a_folder_is_whose_may_replace_it(place: Path) -> None:
     }
     found = {name: owner(place / name) for name in expected}
     assert {name: account and account.user for name, account in found.items()} == expected
+
+
+def test_where_two_users_own_parts_of_the_way_root_acts_as_neither(place: Path) -> None:
+    for name in ("service", "service/given", "another"):
+        (place / name).mkdir()
+    (place / "service/link").symlink_to(place / "another")
+    give(place / "service", SERVICE)
+    for name in ("service/given", "another"):
+        give(place / name, ANOTHER)
+    for name in ("service/given", "service/link/none"):
+        with pytest.raises(DeviceError, match="own parts of the way to it"):
+            owner(place / name)
 
 
 def test_a_group_that_the_folder_has_and_its_owner_has_not_gives_no_rights(place: Path) -> None:
@@ -66,6 +77,7 @@ NAMESPACE = ("unshare", "--user", "--map-root-user")
 ACTS = """
 import sys
 from pathlib import Path
+from edge_vessel.errors import DeviceError
 from edge_vessel.errors import DeviceError
 from edge_vessel.owner import as_owner
 try:
