@@ -67,19 +67,19 @@ def section(accuracies: Sequence[AccuracyRun], timed: Sequence[Timed]) -> Sectio
 def _row(
     accuracies: Sequence[AccuracyRun], subject: Subject, timed: Sequence[Timed]
 ) -> tuple[str, ...]:
-    dice = {
-        line.dataset: f"{line.scores.dice:.4f} {run.kind}, photographs: {line.photographs}"
+    dice = [
+        (line.dataset, f"{line.scores.dice:.4f} {run.kind}, photographs: {line.photographs}")
         for run in accuracies
         if subject.manifest_sha256 in {one.manifest_sha256 for one in run.subjects}
         for line in run.lines
         if (line.artifact, line.region) == (subject.name, _FULL_FRAME)
-    }
+    ]
     times = [one for run in timed for one in _times(run, subject)]
     powers = [one for run in timed for one in _powers(run, subject)]
     height, width = subject.input
     return (
         f"{subject.name} {width}x{height} (ours)",
-        *(dice.get(one, "") for one in _SETS),
+        *("; ".join(told for dataset, told in dice if dataset == one) for one in _SETS),
         f"{subject.multiply_adds / 1e9:.1f} counted",
         "",
         "; ".join(times),

@@ -132,6 +132,15 @@ def test_estimates_and_gpus_stand_beside_the_paper_as_what_they_are() -> None:
     assert paper.rows[-1][-1] == f"no joules {gpu.meter}", "there was a meter"
 
 
+def test_two_runs_of_accuracy_are_both_told() -> None:
+    run = documents.read(ROOT / "bench" / "results" / "workstation_accuracy_960.json")
+    assert isinstance(run, AccuracyRun)
+    paper = beside_paper.section([run, replace(run, kind="emulated")], [])
+    assert paper is not None
+    first = next(row for row in paper.rows if row[0].startswith("m2unet-fundus-960 "))
+    assert first[1] == ("0.8158 measured, photographs: 20; 0.8158 emulated, photographs: 20")
+
+
 def _sides(case: Case, threads: int = 1, machine: str = "a") -> list[Timing]:
     """The same with inputs of three sizes, on so many threads: so much faster each."""
     found = []
