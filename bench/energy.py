@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,8 +20,6 @@ from edge_vessel.meters.base import ATTACH
 from edge_vessel.progress import shown
 
 _IDLE_S = 60.0
-# After work: an engine's threads spin for a while, and governors take their time to step down.
-_SETTLE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -135,18 +132,13 @@ def _measure(
 
 
 def _idle(options: argparse.Namespace, meter: TracedMeter, number: int) -> Energy:
-    time.sleep(_SETTLE_S)
-    meter.window = f"idle {number}"
-    with meters.window(meter.window, meter, rate_hz=options.meter_rate) as window:
-        time.sleep(options.idle)
-    return window.energy
+    return meter.measure_idle(f"idle {number}", options.idle, options.meter_rate)
 
 
 def _load(options: argparse.Namespace, meter: TracedMeter, worker: Worker, number: int) -> _Loaded:
     if options.warmup:
         worker.run(seconds=options.warmup)
-    meter.window = f"case {number}"
-    with meters.window(meter.window, meter, rate_hz=options.meter_rate) as window:
+    with meter.measure(f"case {number}", options.meter_rate) as window:
         samples = worker.run(seconds=options.duration)
     return _Loaded(window.energy, samples)
 

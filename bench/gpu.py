@@ -25,10 +25,8 @@ from edge_vessel.engines.tvm import TvmEngine
 from edge_vessel.engines.tvm_library import foreign_function_interface
 from edge_vessel.errors import UsageError
 from edge_vessel.manifest import NONE
-from edge_vessel.meters import Energy
 
 _IDLE_S = 10.0
-_SETTLE_S = 1.0  # a GPU steps its clock down after work
 
 Samples = list[list[float]]
 
@@ -132,21 +130,12 @@ def _measure(
 ) -> tuple[Samples, Joules | None]:
     if meter.kind == "none":
         return _run(engine, image, clock, options.duration), None
-    idle_before = _idle(meter, options.idle, "before")
-    meter.window = "frames"
-    with meters.window(meter.window, meter) as window:
+    idle_before = meter.measure_idle("idle before", options.idle)
+    with meter.measure("frames") as window:
         samples = _run(engine, image, clock, options.duration)
-    idle_after = _idle(meter, options.idle, "after")
+    idle_after = meter.measure_idle("idle after", options.idle)
     total_ms = [sum(one) for one in samples]
     return samples, joules(meter, idle_before, window.energy, idle_after, total_ms)
-
-
-def _idle(meter: TracedMeter, duration_s: float, when: str) -> Energy:
-    time.sleep(_SETTLE_S)
-    meter.window = f"idle {when}"
-    with meters.window(meter.window, meter) as window:
-        time.sleep(duration_s)
-    return window.energy
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,6 +1,7 @@
 """The course of the power: every reading of a meter, with the window that it was taken in."""
 
 import math
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +9,14 @@ from pathlib import Path
 from bench import csv_file
 from bench.csv_file import CsvFile
 from bench.joules import Figure
+from edge_vessel import meters
 from edge_vessel.errors import UsageError
-from edge_vessel.meters import Meter, Sample
+from edge_vessel.meters import Energy, Meter, Sample
+from edge_vessel.meters.window import PowerWindow
 
+# After work: an engine's threads spin for a while, and governors and GPUs take their time to step
+# down.
+_SETTLE_S = 1.0
 _COLUMNS = ("time_s", "power_w", "window")
 
 
@@ -34,14 +40,14 @@ class PowerTrace:
 
 
 class TracedMeter(Meter):
-    """Another meter that remembers what it said; `window` names the one that is being measured."""
+    """Another meter that remembers what it said, and in which window."""
 
     def __init__(self, meter: Meter) -> None:
         """Covers what `meter` covers."""
         self._meter = meter
         self.name, self.kind, self.accuracy = meter.name, meter.kind, meter.accuracy
         self.rate_hz = meter.rate_hz
-        self.window = ""
+        self._window = ""
         self._said: list[tuple[Sample, str]] = []
 
     @property
@@ -52,10 +58,22 @@ class TracedMeter(Meter):
         first_s = self._said[0][0].at_s
         return [Reading(sample.at_s - first_s, sample.power_w, name) for sample, name in self._said]
 
+    def measure(self, window: str, rate_hz: float | None = None) -> PowerWindow:
+        """For a `with`: readings are of the window of that name from here on."""
+        self._window = window
+        return meters.window(window, self, rate_hz=rate_hz)
+
+    def measure_idle(self, window: str, duration_s: float, rate_hz: float | None = None) -> Energy:
+        """Lets the machine settle, then measures while this process does nothing."""
+        time.sleep(_SETTLE_S)
+        with self.measure(window, rate_hz) as idle:
+            time.sleep(duration_s)
+        return idle.energy
+
     def sample(self) -> Sample:
         """See `Meter.sample`."""
         sample = self._meter.sample()
-        self._said.append((sample, self.window))
+        self._said.append((sample, self._window))
         return sample
 
     def uncertainty_w(self, power_w: float) -> float | None:

@@ -46,8 +46,9 @@ class Difference:
 
 @dataclass(frozen=True)
 class Condition:
-    """Mated comparison trials whose captures differ in `by`, a field of `Difference`, by more than
-    `low` up to `high`, None without an upper limit; both are None where that is not known.
+    """Mated comparison trials whose captures differ in `by`, a field of `Difference`, by `low` to
+    `high`, more than `low` but in the first range, None without an upper limit; both are None where
+    that is not known.
 
     lowest, median: of their scores.
     """

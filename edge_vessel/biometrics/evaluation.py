@@ -77,7 +77,7 @@ def evaluate(kind: str, captures: Sequence[Capture], pairs_done: Iterable[int]) 
     Raises:
         UsageError: no mated or no non-mated pair is left among those with a template.
     """
-    usable = [one for one in captures if one.template is not None]
+    usable = [one for one in captures if one.template and one.vessels and one.graph]
     templates = [one.template for one in usable if one.template is not None]
     vessels = [(one.vessels, one.graph) for one in usable]
     maps = [CorrelatedMap(seen) for seen, _ in vessels if seen is not None]

@@ -20,6 +20,7 @@ _PIPE_WIDTH = 200
 
 
 def write(evaluations: Sequence[Evaluation], protected: Sequence[ProtectedEvaluation]) -> None:
+    """On stdout: tables, a line on each evaluation, and how far the intervals can be trusted."""
     table = Table(title="Comparison trials: errors / trials (95 % interval)")
     for name in ("data", "method", "threshold", "FMR", "FNMR", "EER", "mated", "non-mated", "gap"):
         table.add_column(name)
