@@ -1,6 +1,7 @@
-"""`python -m train fit | evaluate | report | calibrate | slim | networks | octa | check-data`."""
+"""`python -m train COMMAND`: the parts of training."""
 
 import sys
+from importlib import import_module
 
 from edge_vessel.errors import EdgeVesselError
 
@@ -9,6 +10,7 @@ USAGE = """usage: python -m train COMMAND ...
   evaluate    score a checkpoint on a data set
   report      evaluations as one table: seeds, data sets, curves
   calibrate   fold a temperature into a checkpoint, so that 0.8 means 8 in 10
+  soft-labels what teachers make of the training photographs, for fit to learn beside the labels
   slim        a checkpoint without optimiser, to keep or to compile
   networks    parameters and multiply-adds of each network
   octa        volumes of OCTA: render, labels, fit, evaluate, networks, report (OCTA.md)
@@ -16,46 +18,29 @@ USAGE = """usage: python -m train COMMAND ...
 """
 
 
+COMMANDS = {
+    "fit": "train.fit:fit",
+    "evaluate": "train.evaluate:evaluate",
+    "report": "train.report:report",
+    "calibrate": "train.calibration:calibrate",
+    "soft-labels": "train.soft_labels:soft_labels",
+    "slim": "train.models.checkpoint:slim",
+    "networks": "train.networks:networks",
+    "octa": "train.octa.command:octa",
+    "check-data": "train.check_data:check_data",
+}
+
+
 def main(arguments: list[str]) -> int:
     """Runs one command; imports no more than it needs."""
     command, rest = (arguments[0] if arguments else ""), arguments[1:]
+    if command not in COMMANDS:
+        asked = command in ("-h", "--help")
+        (sys.stdout if asked else sys.stderr).write(USAGE)
+        return 0 if asked else 2
+    module, _, function = COMMANDS[command].partition(":")
     try:
-        if command == "fit":
-            from train.fit import fit
-
-            fit(rest)
-        elif command == "evaluate":
-            from train.evaluate import evaluate
-
-            evaluate(rest)
-        elif command == "report":
-            from train.report import report
-
-            report(rest)
-        elif command == "calibrate":
-            from train.calibration import calibrate
-
-            calibrate(rest)
-        elif command == "slim":
-            from train.models.checkpoint import slim
-
-            slim(rest)
-        elif command == "networks":
-            from train.networks import networks
-
-            networks(rest)
-        elif command == "octa":
-            from train.octa.command import octa
-
-            octa(rest)
-        elif command == "check-data":
-            from train.check_data import check_data
-
-            return check_data(rest)
-        else:
-            asked = command in ("-h", "--help")
-            (sys.stdout if asked else sys.stderr).write(USAGE)
-            return 0 if asked else 2
+        return getattr(import_module(module), function)(rest) or 0
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in ("train", "edge_vessel"):
             raise
@@ -64,7 +49,6 @@ def main(arguments: list[str]) -> int:
     except EdgeVesselError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
-    return 0
 
 
 if __name__ == "__main__":

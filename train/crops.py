@@ -84,8 +84,7 @@ class Photograph:
             raise UsageError(f"{sample.id}: no field of view found in this photograph")
         self.diameter_px = 2 * fov.radius
         self.centre = (fov.centre_x, fov.centre_y)
-        label = sample.label.astype(np.uint8) * np.uint8(255)
-        self.levels = [np.dstack([sample.image, label])]
+        self.levels = [np.dstack([sample.image, sample.target])]
         while self.levels[-1].shape[0] * _LEVEL / sample.image.shape[0] >= smallest:
             height, width = (round(side * _LEVEL) for side in self.levels[-1].shape[:2])
             smaller = cv2.resize(self.levels[-1], (width, height), interpolation=cv2.INTER_AREA)

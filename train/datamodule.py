@@ -1,5 +1,8 @@
 """Photographs in memory, split into training and validation."""
 
+from pathlib import Path
+from typing import Any
+
 import cv2
 import lightning as L
 import numpy as np
@@ -16,6 +19,7 @@ from train.data.root import data_root
 from train.predict import field_of_view_px
 from train.sampler import EpochShuffle
 from train.seed import run_seed
+from train.soft_labels import read_record, softened
 
 Item = tuple[Tensor, Tensor]
 
@@ -30,11 +34,11 @@ def split_validation(
 
 
 class InMemory(Dataset[Item]):
-    """Items: image (3, H, W) uint8 RGB, label (1, H, W) uint8 of 0 and 255."""
+    """Items: image (3, H, W) uint8 RGB, label (1, H, W) uint8, 255 for vessel."""
 
     def __init__(self, samples: list[Sample]) -> None:
         self.images = [torch.from_numpy(s.image.transpose(2, 0, 1).copy()) for s in samples]
-        self.labels = [torch.from_numpy(s.label[None].astype(np.uint8) * 255) for s in samples]
+        self.labels = [torch.from_numpy(s.target[None].copy()) for s in samples]
 
     def __len__(self) -> int:
         return len(self.images)
@@ -56,6 +60,9 @@ class FundusDataModule(L.LightningDataModule):
         crops: cuts random crops; whole windows when empty.
         offline: adds the 24 variants of the SKU-Net paper to each photograph.
         workers: processes that cut and augment.
+        soft_labels: the folder that `train soft-labels` filled for each data set; the labels
+            alone when empty.
+        soft_share: the ensemble's share of what is learnt, the labels' is the rest.
     """
 
     def __init__(
@@ -68,6 +75,8 @@ class FundusDataModule(L.LightningDataModule):
         crops: CropOptions | None = None,
         offline: bool = False,
         workers: int = 0,
+        soft_labels: str | None = None,
+        soft_share: float = 0.5,
     ) -> None:
         super().__init__()
         self.names = dataset.split("+")
@@ -79,12 +88,19 @@ class FundusDataModule(L.LightningDataModule):
         self.crops = crops
         self.offline = offline
         self.workers = workers
+        self.soft_labels = soft_labels
+        self.soft_share = soft_share
+        self.soft_records: dict[str, Any] = {}
         if batch_size < 1:
             raise UsageError(f"--data.batch_size {batch_size}: 1 or more")
         if validation < 0:
             raise UsageError(f"--data.validation {validation}: 0 or more")
         if workers < 0:
             raise UsageError(f"--data.workers {workers}: 0 or more")
+        if not 0.0 <= soft_share <= 1.0:
+            raise UsageError(f"--data.soft_share {soft_share}: a share, from 0 to 1")
+        if soft_labels is not None and offline:
+            raise UsageError("--data.offline with --data.soft_labels: one or the other")
         if crops is not None:
             crops.check()
 
@@ -104,7 +120,7 @@ class FundusDataModule(L.LightningDataModule):
             fit, kept = split_validation(records, self.validation, self.split_seed)
             self.fit_ids[one.name] = [record.id for record in fit]
             self.validation_ids[one.name] = [record.id for record in kept]
-            groups.append(self._load(one, fit))
+            groups.append([sample.crop(one.window) for sample in self._to_fit(one, fit, root)])
             held_out.append(self._load(one, kept))
         self._fit = self._training(groups)
         diameter = None if self.crops is None else self.crops.watched_diameter_px
@@ -122,6 +138,14 @@ class FundusDataModule(L.LightningDataModule):
                 f"--data.dataset {'+'.join(self.names)}: windows of several sizes; set --data.crops"
             )
         return InMemory(enlarge(samples) if self.offline else samples)
+
+    def _to_fit(self, dataset: DataSet, records: list[Record], root: Path) -> list[Sample]:
+        samples = [load(record) for record in records]
+        if self.soft_labels is None:
+            return samples
+        folder = Path(self.soft_labels) / dataset.name
+        self.soft_records[dataset.name] = read_record(folder, dataset, root)
+        return [softened(sample, folder, self.soft_share) for sample in samples]
 
     def _load(self, dataset: DataSet, records: list[Record]) -> list[Sample]:
         return [load(record).crop(dataset.window) for record in records]
@@ -170,8 +194,8 @@ def _scaled(sample: Sample, scale: float) -> Sample:
     size = tuple(max(16, round(side * scale)) for side in sample.label.shape[::-1])
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     image = np.asarray(cv2.resize(sample.image, size, interpolation=how), np.uint8)
-    masks = [
+    label, fov = (
         cv2.resize(mask.astype(np.float32), size, interpolation=how) > 0.5
         for mask in (sample.label, sample.fov)
-    ]
-    return Sample(sample.id, image, *masks)
+    )
+    return Sample(sample.id, image, label, fov)

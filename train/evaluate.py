@@ -3,10 +3,9 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.console import Console
@@ -20,6 +19,7 @@ from train import evaluation
 from train.data.dataset import DataSet, Record, load
 from train.data.root import data_root
 from train.evaluation import Report, Scaling
+from train.lineage import known, refuse_known
 from train.metrics import Scores
 from train.models.checkpoint import Checkpoint, load_checkpoint
 from train.pictures import compared, make_folder, write_png
@@ -67,7 +67,7 @@ def evaluate(arguments: list[str]) -> None:
         if folder is not None:
             make_folder(folder)
     for dataset in datasets:
-        _refuse_known(options.checkpoint, checkpoint, dataset, root)
+        refuse_known(options.checkpoint, checkpoint, dataset, root)
     trained = _train(options, root, checkpoint, device)
     documents = []
     for dataset in datasets:
@@ -153,21 +153,6 @@ def _test(
     )
 
 
-def _refuse_known(path: Path, checkpoint: Checkpoint, dataset: DataSet, root: Path) -> None:
-    """Two protocols over one folder, as of CHASE_DB1, share photographs.
-
-    Raises:
-        UsageError: the network has been fitted on, or watched by, a test photograph.
-    """
-    known = _known(checkpoint, ("fit", "validation"))
-    tests = {(dataset.folder, record.id) for record in dataset.records(root, "test")}
-    if both := sorted(one for _, one in known & tests):
-        raise UsageError(
-            f"{path}: was trained with {len(both)} of the test photographs of {dataset.name} "
-            f"({both[0]}, ...): test it on the split that it was trained for"
-        )
-
-
 def _scaling(options: argparse.Namespace, training: Sequence[DataSet]) -> Scaling:
     """How the training photographs come to the network, and the tests unless they are others.
 
@@ -211,7 +196,7 @@ def _fitted(
     """The photographs that the temperature is fitted on, by data set."""
     if part == "training":
         return list(train.values())
-    held_out = _known(checkpoint, ("validation",))
+    held_out = known(checkpoint, ("validation",))
     found = [
         [one for one in counted if (registry.find(name).folder, one.id) in held_out]
         for name, counted in train.items()
@@ -222,26 +207,6 @@ def _fitted(
             f"{', '.join(train)}; use training"
         )
     return [one for one in found if one]
-
-
-def _known(checkpoint: Checkpoint, parts: Sequence[str]) -> set[tuple[str, str]]:
-    """Folder and id of the photographs that the network has seen; one folder may hold several
-    protocols, as CHASE_DB1's and HRF's do."""
-    return {
-        (registry.find(name).folder, one)
-        for run in _lineage(checkpoint.run)
-        for part in parts
-        for name, ids in (run.get(part) or {}).items()
-        if name in registry.DATA_SETS
-        for one in ids
-    }
-
-
-def _lineage(run: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The run, and those of the weights that it began with or learnt from."""
-    yield run
-    for file in run.get("files") or ():
-        yield from _lineage(file.get("run") or {})
 
 
 def _file_name(report: Report) -> str:

@@ -85,6 +85,7 @@ def identity(trainer: L.Trainer, module: L.LightningModule) -> dict[str, Any]:
         "fit": data.fit_ids,
         "validation": data.validation_ids,
         "data_sha256": data.sha256,
+        "soft_labels": data.soft_records,
         "seed": run_seed(),
         "settings": _settings(module, data, trainer),
         "processes": trainer.world_size,
@@ -124,6 +125,7 @@ def _settings(
         "batch_size": data.batch_size,
         "crops": None if data.crops is None else asdict(data.crops),
         "offline": data.offline,
+        "soft_share": data.soft_share,
         "max_epochs": trainer.max_epochs,
     }
 

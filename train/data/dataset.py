@@ -44,12 +44,21 @@ class Window:
 
 @dataclass(frozen=True)
 class Sample:
-    """One photograph in memory: image (H, W, 3) uint8 RGB, label and fov (H, W) bool."""
+    """One photograph in memory: image (H, W, 3) uint8 RGB, label and fov (H, W) bool.
+
+    `soft` (H, W) uint8, where there is one, is learnt in the label's place: 255 for surely vessel.
+    """
 
     id: str
     image: NDArray[np.uint8]
     label: NDArray[np.bool_]
     fov: NDArray[np.bool_]
+    soft: NDArray[np.uint8] | None = None
+
+    @property
+    def target(self) -> NDArray[np.uint8]:
+        """(H, W) uint8, what is learnt: the label as 0 and 255, or `soft`."""
+        return self.label.astype(np.uint8) * np.uint8(255) if self.soft is None else self.soft
 
     def crop(self, window: Window) -> "Sample":
         rows, columns = window.slices
@@ -58,6 +67,7 @@ class Sample:
             self.image[rows, columns],
             self.label[rows, columns],
             self.fov[rows, columns],
+            None if self.soft is None else self.soft[rows, columns],
         )
 
 
