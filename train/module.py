@@ -16,7 +16,6 @@ from edge_vessel.errors import UsageError
 from edge_vessel.preprocessing import OFFSET, SCALE
 from train import encoder_weights, losses
 from train.augmentation import on_batches
-from train.distillation import Teachers
 from train.models import create
 from train.models.checkpoint import load_checkpoint
 from train.run_record import differences, identity
@@ -42,8 +41,6 @@ class SegmentationModule(L.LightningModule):
         weight_decay: of the optimiser.
         schedule: a name of `train.schedules`.
         cycles: of the schedule "cyclical".
-        teachers: checkpoints whose mean probability is learnt beside the labels.
-        distillation: the share of that in the loss, the labels' is the rest.
     """
 
     def __init__(
@@ -59,22 +56,16 @@ class SegmentationModule(L.LightningModule):
         weight_decay: float = 1e-2,
         schedule: str = "cosine",
         cycles: int = 20,
-        teachers: list[str] | None = None,
-        distillation: float = 0.5,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
         self.network = create(model, **(model_options or {})).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.loss = losses.find(loss)
         self.augmentation = on_batches(augmentation)
-        # In a tuple, out of the module's own weights: the teachers have files of their own.
-        self._teachers = (Teachers(teachers),) if teachers else ()
         self.validation_dice = BinaryF1Score()
         if optimiser not in OPTIMISERS:
             known = ", ".join(OPTIMISERS)
             raise UsageError(f"unknown optimiser {optimiser!r}; known: {known}")
-        if not 0.0 <= distillation <= 1.0:
-            raise UsageError(f"--model.distillation {distillation}: a share, from 0 to 1")
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Raises UsageError for a run of another kind: --resume continues, it does not change."""
@@ -85,8 +76,6 @@ class SegmentationModule(L.LightningModule):
             )
 
     def on_fit_start(self) -> None:
-        for teachers in self._teachers:
-            teachers.to(self.device)
         if self.trainer.ckpt_path is not None:
             return
         if self.hparams["encoder_weights"]:
@@ -120,10 +109,6 @@ class SegmentationModule(L.LightningModule):
         image = _scaled(image)
         stages = getattr(self.network, "training_logits", lambda x: (self.network(x),))(image)
         loss = torch.stack([self.loss(logits, label) for logits in stages]).sum()
-        for teachers in self._teachers:
-            share = self.hparams["distillation"]
-            soft = losses.bce(stages[-1], teachers(image))
-            loss = (1.0 - share) * loss + share * soft
         self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, sync_dist=True)
         return loss
 

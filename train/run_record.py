@@ -18,7 +18,7 @@ from train.git import git_revision
 from train.models.checkpoint import load_checkpoint
 from train.seed import run_seed
 
-_OF_FILES = ("model", "model_options", "encoder_weights", "start_from", "teachers")
+_OF_FILES = ("model", "model_options", "encoder_weights", "start_from")
 
 
 class RunRecord(Callback):
@@ -131,15 +131,16 @@ def _settings(
 
 
 def _files(module: L.LightningModule) -> list[dict[str, Any]]:
-    """The weights that training began with or learnt from, and how long those were trained."""
+    """The weights that training began with, and how long those were trained."""
     found: list[dict[str, Any]] = []
-    for role in ("encoder_weights", "start_from", "teachers"):
-        paths = module.hparams[role] or []
-        for path in map(Path, [paths] if isinstance(paths, str) else paths):
-            entry: dict[str, Any] = {"role": role, "file": path.name}
-            if path.is_file():  # "torchvision" is a name
-                entry["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
-            if role != "encoder_weights":
-                entry["run"] = load_checkpoint(path).run
-            found.append(entry)
+    for role in ("encoder_weights", "start_from"):
+        if not module.hparams[role]:
+            continue
+        path = Path(module.hparams[role])
+        entry: dict[str, Any] = {"role": role, "file": path.name}
+        if path.is_file():  # "torchvision" is a name
+            entry["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+        if role == "start_from":
+            entry["run"] = load_checkpoint(path).run
+        found.append(entry)
     return found

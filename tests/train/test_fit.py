@@ -115,17 +115,17 @@ def test_two_processes_share_the_crops(data, tmp_path):
         assert {row["step"] for row in csv.DictReader(file)} == {"3"}, "4 steps of 2 x 2 crops"
 
 
-def test_several_data_sets_a_teacher_and_averaged_weights(data, tmp_path):
-    """A run from a start of its own, taught by that start: what `m2unet_fundus` asks for."""
+def test_several_data_sets_a_start_and_averaged_weights(data, tmp_path):
+    """A run from a start of its own: what `m2unet_fundus` asks for."""
     config = tmp_path / "small.yaml"
     config.write_text(SMALL_CONFIG)
-    teacher = tmp_path / "teacher.ckpt"
+    start = tmp_path / "start.ckpt"
     torch.manual_seed(0)
-    save_slim(teacher, Checkpoint("wnet_unet", create("wnet_unet")))
+    save_slim(start, Checkpoint("wnet_unet", create("wnet_unet")))
     command = [sys.executable, "-W", "ignore", "-m", "train", "fit", "--config", str(config)]
     command += ["--data", str(data)]
     command += ["--data.dataset=drive+chase_db1", "--data.validation=7", "--data.crops.camera=0.5"]
-    command += [f"--model.start_from={teacher}", f"--model.teachers=[{teacher}]"]
+    command += [f"--model.start_from={start}"]
     averaging = "lightning.pytorch.callbacks.EMAWeightAveraging"
     average = [f"--trainer.callbacks={averaging}", "--trainer.callbacks.decay=0.9"]
     done = _run([*command, *average, "--output", str(tmp_path / "run")])
@@ -133,7 +133,7 @@ def test_several_data_sets_a_teacher_and_averaged_weights(data, tmp_path):
     found = load_checkpoint(tmp_path / "run" / "last.ckpt")
     assert found.run["data"] == "drive+chase_db1"
     assert load_checkpoint(tmp_path / "run" / "best.ckpt").run["epochs"] == 1
-    before = load_checkpoint(teacher).network.state_dict()
+    before = load_checkpoint(start).network.state_dict()
     moved = [not torch.equal(before[name], now) for name, now in _weights(tmp_path / "run").items()]
     assert any(moved)
     call = command[command.index("fit") :]
@@ -178,7 +178,6 @@ def test_every_configuration_names_what_there_is(path):
         (["--data.crops.camera=2"], "--data.crops.camera 2.0: a share"),
         (["--data.crops.fov_diameter_px=[1,5]"], "both 32.0 px or more"),
         (["--data.crops.usual_diameter_px=0"], "usual_diameter_px 0.0: 32.0 px or more"),
-        (["--model.distillation=2"], "--model.distillation 2.0: a share"),
         (["--trainer.max_epochs=-1"], "--trainer.max_epochs -1: 1 or more"),
         (["--data=nowhere"], "nowhere: no such folder"),
     ],

@@ -1,4 +1,4 @@
-"""Learning rates step by step, teachers, losses by name."""
+"""Learning rates step by step, losses by name."""
 
 import numpy as np
 import pytest
@@ -7,9 +7,6 @@ from torch import nn
 
 from edge_vessel.errors import UsageError
 from train import losses
-from train.distillation import Teachers
-from train.models import create
-from train.models.checkpoint import Checkpoint, save_slim
 from train.schedules import schedule
 
 
@@ -79,20 +76,3 @@ def test_jbce_is_bce_plus_a_share_of_one_minus_j():
     assert losses.bce(logits, label).item() == pytest.approx(bce.item(), rel=1e-6)
     expected = bce + 0.3 * (1 - j)
     assert losses.bce_jaccard(logits, label).item() == pytest.approx(expected.item(), rel=1e-5)
-
-
-def test_teachers_give_their_mean_probability_and_do_not_learn(tmp_path):
-    image = torch.rand(2, 3, 32, 32) * 2 - 1
-    expected = []
-    for seed in (0, 1):
-        torch.manual_seed(seed)
-        network = create("wnet_unet").eval()
-        save_slim(tmp_path / f"{seed}.ckpt", Checkpoint("wnet_unet", network))
-        with torch.inference_mode():
-            expected.append(torch.sigmoid(network(image)))
-    teachers = Teachers([str(tmp_path / f"{seed}.ckpt") for seed in (0, 1)])
-    found = teachers(image)
-    assert torch.allclose(found, (expected[0] + expected[1]) / 2, atol=1e-5)
-    assert not found.requires_grad
-    assert not any(p.requires_grad for p in teachers.parameters())
-    assert not any(one.training for one in teachers.networks.modules())
