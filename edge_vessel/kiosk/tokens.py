@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import secrets
 import threading
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,12 +15,14 @@ from edge_vessel.bounded_read import read_regular
 from edge_vessel.errors import UsageError
 from edge_vessel.json_reader import Form, StrictJsonError, build, loads
 from edge_vessel.json_text import strict_json
+from edge_vessel.lock import locked
 from edge_vessel.manifest import Sha256, UtcTime
 
 NAME = "tokens.json"
 Role = Literal["operator", "terminal"]
 _MAX_BYTES = 1024 * 1024
 _TOKEN_BYTES = 32
+_WAIT_S = 10.0  # for another command; each takes milliseconds
 TokenName = Annotated[
     str, Form(r"[a-z0-9][a-z0-9._-]{0,63}", "a token's name: 1 to 64 of a-z 0-9 . _ -")
 ]
@@ -71,16 +74,17 @@ class Tokens:
             UsageError: there is one of this name, or it is no name.
             DeviceError: the file cannot be written.
         """
-        kept = self.all()
-        if any(one.name == name for one in kept):
-            raise UsageError(f"{name}: there is such a token; remove it first")
         secret = secrets.token_urlsafe(_TOKEN_BYTES)
         made = {"name": name, "role": role, "sha256": _hash(secret), "created": utc_now()}
         try:
             token = build(Token, made)
         except StrictJsonError as error:
             raise UsageError(str(error)) from error
-        self._write((*kept, token))
+        with self._alone():
+            kept = self.all()
+            if any(one.name == name for one in kept):
+                raise UsageError(f"{name}: there is such a token; remove it first")
+            self._write((*kept, token))
         return secret
 
     def remove(self, name: str) -> None:
@@ -90,17 +94,22 @@ class Tokens:
             UsageError: there is none of this name.
             DeviceError: the file cannot be written.
         """
-        kept = self.all()
-        left = tuple(one for one in kept if one.name != name)
-        if left == kept:
-            raise UsageError(f"{name}: there is no such token; see: token list")
-        self._write(left)
+        with self._alone():
+            kept = self.all()
+            left = tuple(one for one in kept if one.name != name)
+            if left == kept:
+                raise UsageError(f"{name}: there is no such token; see: token list")
+            self._write(left)
 
     def holder(self, secret: str) -> Token | None:
         """Whose token this is; None where it is nobody's."""
         digest = _hash(secret)
         found = [one for one in self.all() if hmac.compare_digest(one.sha256, digest)]
         return found[0] if found else None
+
+    def _alone(self) -> AbstractContextManager[None]:
+        """Two who add at the same time would each write what they read: one token would be lost."""
+        return locked(self._path.with_suffix(".lock"), "another `token add` or `remove`", _WAIT_S)
 
     def _parsed(self) -> tuple[Token, ...]:
         content = read_regular(self._path, _MAX_BYTES, UsageError, owner_only=True)

@@ -7,12 +7,12 @@ from edge_vessel.artifact import MAX_MANIFEST_BYTES, Artifact
 from edge_vessel.atomic_folder import put_in_place, write_folder
 from edge_vessel.bounded_read import read_regular
 from edge_vessel.errors import ArtifactError, DeviceError, EdgeVesselError, UsageError
+from edge_vessel.lock import locked
 from edge_vessel.manifest import MANIFEST, SIGNATURE
 from edge_vessel.owner import as_owner
 from edge_vessel.signing import SIGNATURE_BYTES
 from edge_vessel.slots import state as states
 from edge_vessel.slots.layout import Layout
-from edge_vessel.slots.lock import locked
 from edge_vessel.slots.opening import Trust, release_of, runs
 from edge_vessel.slots.state import Release, State
 from edge_vessel.slots.trial_run import SelfTestLimits, prove

@@ -16,10 +16,10 @@ from edge_vessel.command_line import printable
 from edge_vessel.errors import ArtifactError
 from edge_vessel.json_reader import MAX_TEXT, Range, StrictJsonError
 from edge_vessel.json_text import strict_json
+from edge_vessel.lock import locked
 from edge_vessel.manifest import PlainName, Sha256, UtcTime
 from edge_vessel.owner import as_owner
 from edge_vessel.slots.layout import Layout, SlotName
-from edge_vessel.slots.lock import locked
 
 SCHEMA_VERSION = 1
 MAX_STARTS = 100

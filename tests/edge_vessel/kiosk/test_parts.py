@@ -5,6 +5,7 @@ import base64
 import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import httpx
@@ -221,6 +222,15 @@ def test_tokens_are_told_apart_and_read_anew(tmp_path):
     path.write_text('{"tokens": 3}')
     with pytest.raises(UsageError, match="remove it and add tokens anew"):
         tokens.all()
+
+
+def test_no_token_is_lost_where_many_are_added_at_once(tmp_path):
+    path = tmp_path / "tokens.json"
+    names = [f"door{number}" for number in range(24)]
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda name: Tokens(path).add(name, "terminal"), names))
+    assert sorted(one.name for one in Tokens(path).all()) == sorted(names)
+    assert all(Tokens(path).holder(one) for one in made)
 
 
 @pytest.mark.parametrize(

@@ -368,5 +368,5 @@ def test_no_file_holds_a_picture(kiosk):
     kept = {path.name for path in Path(kiosk.store).iterdir()}
     assert kept == {
         "audit.jsonl", "device.key", "device.pub.pem", "templates.db", "templates.db-shm",
-        "templates.db-wal", "tokens.json",
+        "templates.db-wal", "tokens.json", "tokens.lock",
     }  # fmt: skip

@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from slot_boards import Board
 
 from edge_vessel.errors import ArtifactError, DeviceError, EdgeVesselError, UsageError
+from edge_vessel.lock import locked
 from edge_vessel.manifest import Target
 from edge_vessel.slots.install import Rules, install
-from edge_vessel.slots.lock import locked
 from edge_vessel.slots.trial_run import SelfTestLimits, prove
 
 

@@ -9,7 +9,7 @@ from owned_folders import SERVICE, give, owners
 from slot_boards import Board
 
 from edge_vessel.errors import DeviceError
-from edge_vessel.slots.lock import locked
+from edge_vessel.lock import locked
 
 
 def test_all_that_root_writes_is_the_owners(place: Path) -> None:
