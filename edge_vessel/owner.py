@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pwd
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +25,10 @@ class Account:
 def owner(folder: Path) -> Account | None:
     """Who may put something else in the place of `folder`, be it by a link or a renaming: who is
     not root and owns it or a folder on the way to it. None: nobody, or this process is not root's.
-    What a folder's mode lets its group or all others do is not looked at.
 
     Raises:
-        DeviceError: several may, so that one could have root act as the other.
+        DeviceError: several may, so that one could have root act as the other; or a folder on the
+            way is root's and its mode lets others rename what is in it.
     """
     if os.geteuid() != 0:
         return None
@@ -37,6 +38,7 @@ def owner(folder: Path) -> Account | None:
             with contextlib.suppress(OSError):  # not there yet
                 found = one.lstat()
                 owners.setdefault(found.st_uid, found.st_gid)
+                _refuse_shared(one, found)
     owners.pop(0, None)
     if len(owners) > 1:
         raise DeviceError(
@@ -73,6 +75,23 @@ def as_owner(folder: Path) -> Iterator[None]:
                 "as that user"
             ) from error
         yield
+
+
+def _refuse_shared(folder: Path, status: os.stat_result) -> None:
+    """Sticky folders, as /tmp, are as good as closed: names in them are their owners' to change."""
+    mode = status.st_mode
+    if status.st_uid != 0 or not stat.S_ISDIR(mode) or mode & stat.S_ISVTX:
+        return
+    if mode & stat.S_IWOTH:
+        others = "everybody"
+    elif mode & stat.S_IWGRP and status.st_gid != 0:
+        others = f"group {status.st_gid}"
+    else:
+        return
+    raise DeviceError(
+        f"{folder}: is root's, but {others} may put something else in the place of what is in it: "
+        f"chmod go-w {folder}, or give it to the user that runs from it"
+    )
 
 
 def _ways(folder: Path) -> Iterator[Path]:

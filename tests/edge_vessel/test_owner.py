@@ -53,6 +53,30 @@ def test_where_two_users_own_parts_of_the_way_root_acts_as_neither(place: Path) 
             owner(place / name)
 
 
+@pytest.mark.parametrize(
+    ("group", "mode", "others"),
+    [
+        (0, 0o775, None),
+        (SERVICE, 0o755, None),
+        (SERVICE, 0o1777, None),
+        (SERVICE, 0o770, f"group {SERVICE}"),
+        (0, 0o777, "everybody"),
+    ],
+)
+def test_a_folder_of_roots_in_which_others_may_rename(place: Path, group, mode, others) -> None:
+    shared = place / "shared"
+    (shared / "store").mkdir(parents=True)
+    os.chown(shared, 0, group)
+    shared.chmod(mode)
+    (place / "link").symlink_to(shared / "store")
+    for way in (shared, shared / "store", shared / "none", place / "link"):
+        if others is None:
+            assert owner(way) is None
+            continue
+        with pytest.raises(DeviceError, match=f"{shared}: is root's, but {others} may put"):
+            owner(way)
+
+
 def test_a_group_that_the_folder_has_and_its_owner_has_not_gives_no_rights(place: Path) -> None:
     os.chown(place, SERVICE, 0)
     with as_owner(place):
