@@ -1,12 +1,14 @@
 """A network becomes an artifact: export, rewrites, native code, golden self-test, signature."""
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import onnxruntime
 
@@ -34,7 +36,7 @@ from compile.tuning import Records, Tuner, find_meter
 from edge_vessel import artifact as artifacts
 from edge_vessel import signing
 from edge_vessel.engines.onnx import MODEL_FILE
-from edge_vessel.errors import EdgeVesselError
+from edge_vessel.errors import DeviceError, EdgeVesselError, UsageError
 from edge_vessel.manifest import AnyManifest, EngineVersion, FundusManifest, Input, Metric, Target
 from edge_vessel.preprocessing import OFFSET, SCALE
 from edge_vessel.selftest import GOLDEN
@@ -48,6 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options = read_options(arguments)
         key = signing.load_private_key(options.key) if options.key else None
+        _make_room(options.output, options.overwrite)
         manifest, files = _build(options)
         artifacts.write(options.output, manifest, files, key, overwrite=options.overwrite)
         trusted = () if key is None else (key.public_key(),)
@@ -60,6 +63,16 @@ def main(arguments: list[str] | None = None) -> int:
         return INTERRUPTED
     sys.stdout.write(f"{built.folder}\nmanifest sha256 {built.manifest_sha256}, {built.trust}\n")
     return 0
+
+
+def _make_room(folder: Path, overwrite: bool) -> None:
+    """Says before the minutes of work, not after them, that there is no place for the result."""
+    if os.path.lexists(folder) and not overwrite:
+        raise UsageError(f"{folder}: exists already; choose another folder, or --overwrite")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DeviceError(f"{folder.parent}: cannot be made: {error.strerror}") from error
 
 
 def _build(options: argparse.Namespace) -> tuple[AnyManifest, dict[str, bytes]]:

@@ -92,6 +92,32 @@ def test_wrong_calls_are_one_line(tmp_path, samples, change, says):
     assert not (tmp_path / "a").exists()
 
 
+@pytest.mark.parametrize(
+    ("folder", "code", "says"),
+    [
+        ("taken", 2, "taken: exists already; choose another folder, or --overwrite"),
+        ("file/artifact", 3, "file: cannot be made: File exists"),
+    ],
+)
+def test_no_place_for_the_result_is_told_before_the_work(tmp_path, folder, code, says):
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "file").touch()
+    done = called(main, "none.ckpt", "-o", tmp_path / folder, "--golden", "none.jpg")
+    assert done.returncode == code
+    assert says in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_folders_on_the_way_to_the_result_are_made(tmp_path, samples):
+    """As the README's `-o artifacts/mine` in a fresh clone."""
+    output = tmp_path / "artifacts" / "mine"
+    golden = samples / "chase_db1_07L.jpg"
+    call = [WEIGHTS, "-o", output, "--evaluation", REPORT, "--golden", golden, "--size", "64"]
+    done = called(main, *call)
+    assert done.returncode == 0, done.stderr
+    assert (output / "manifest.json").is_file()
+
+
 def test_the_export_command_writes_either_batch(tmp_path):
     for more, batch in ([], 1), (["--dynamic-batch"], "batch"):
         path = tmp_path / "m.onnx"
