@@ -73,6 +73,8 @@ def _make_room(folder: Path, overwrite: bool) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DeviceError(f"{folder.parent}: cannot be made: {error.strerror}") from error
+    if not os.access(folder.parent, os.W_OK | os.X_OK):
+        raise DeviceError(f"{folder.parent}: nothing may be written there: choose another folder")
 
 
 def _build(options: argparse.Namespace) -> tuple[AnyManifest, dict[str, bytes]]:

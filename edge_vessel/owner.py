@@ -78,7 +78,7 @@ def as_owner(folder: Path) -> Iterator[None]:
 
 
 def _refuse_shared(folder: Path, status: os.stat_result) -> None:
-    """Sticky folders, as /tmp, are as good as closed: names in them are their owners' to change."""
+    """In sticky folders, as /tmp, the names that are there are their owners' to change."""
     mode = status.st_mode
     if status.st_uid != 0 or not stat.S_ISDIR(mode) or mode & stat.S_ISVTX:
         return

@@ -1,7 +1,6 @@
 """Photographs in memory, split into training and validation."""
 
 from pathlib import Path
-from typing import Any
 
 import cv2
 import lightning as L
@@ -19,7 +18,7 @@ from train.data.root import data_root
 from train.predict import field_of_view_px
 from train.sampler import EpochShuffle
 from train.seed import run_seed
-from train.soft_labels import read_record, softened
+from train.soft_labels import SoftLabels, read_record, softened
 
 Item = tuple[Tensor, Tensor]
 
@@ -90,7 +89,7 @@ class FundusDataModule(L.LightningDataModule):
         self.workers = workers
         self.soft_labels = soft_labels
         self.soft_share = soft_share
-        self.soft_records: dict[str, Any] = {}
+        self.soft_records: dict[str, SoftLabels] = {}
         if batch_size < 1:
             raise UsageError(f"--data.batch_size {batch_size}: 1 or more")
         if validation < 0:

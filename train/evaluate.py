@@ -196,7 +196,8 @@ def _fitted(
     """The photographs that the temperature is fitted on, by data set."""
     if part == "training":
         return list(train.values())
-    held_out = known(checkpoint, ("validation",))
+    # What one run watched, another that it began with or learnt from may have fitted.
+    held_out = known(checkpoint, ("validation",)) - known(checkpoint, ("fit",))
     found = [
         [one for one in counted if (registry.find(name).folder, one.id) in held_out]
         for name, counted in train.items()
@@ -204,7 +205,7 @@ def _fitted(
     if not any(found):
         raise UsageError(
             f"--calibrate-on validation: the checkpoint names no validation photographs of "
-            f"{', '.join(train)}; use training"
+            f"{', '.join(train)} that it has not been fitted on; use training"
         )
     return [one for one in found if one]
 

@@ -21,7 +21,7 @@ def refuse_known(path: Path, checkpoint: Checkpoint, dataset: DataSet, root: Pat
     if both := sorted(one for _, one in seen & tests):
         raise UsageError(
             f"{path}: was trained with {len(both)} of the test photographs of {dataset.name} "
-            f"({both[0]}, ...): test it on the split that it was trained for"
+            f"({both[0]}, ...): take the split that it was trained for"
         )
 
 
@@ -34,19 +34,29 @@ def known(checkpoint: Checkpoint, parts: Sequence[str]) -> set[tuple[str, str]]:
     """
     return {
         (registry.find(name).folder, one)
-        for run in _lineage(checkpoint.run)
         for part in parts
-        for name, ids in (run.get(part) or {}).items()
-        if name in registry.DATA_SETS
+        for name, ids in seen(checkpoint.run, part).items()
         for one in ids
     }
 
 
+def seen(run: dict[str, Any], part: str) -> dict[str, list[str]]:
+    """Ids by data set: of the run, and of those of the weights that it began with or learnt from.
+
+    Args:
+        part: "fit" or "validation".
+    """
+    found: dict[str, set[str]] = {}
+    for one in _lineage(run):
+        for name, ids in (one.get(part) or {}).items():
+            if name in registry.DATA_SETS:
+                found.setdefault(name, set()).update(ids)
+    return {name: sorted(ids) for name, ids in sorted(found.items())}
+
+
 def _lineage(run: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The run, and those of the weights that it began with or learnt from."""
     yield run
     for file in run.get("files") or ():
         yield from _lineage(file.get("run") or {})
-    for made in (run.get("soft_labels") or {}).values():
-        for teacher in made.get("teachers") or ():
-            yield from _lineage(teacher.get("run") or {})
+    for made in (run.get("taught_by") or {}).values():
+        yield from made["teachers"]

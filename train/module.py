@@ -69,7 +69,11 @@ class SegmentationModule(L.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Raises UsageError for a run of another kind: --resume continues, it does not change."""
-        if changed := differences(checkpoint.get("run") or {}, identity(self.trainer, self)):
+        before = checkpoint.get("run") or {}
+        if not any(one.get("role") == "teachers" for one in before.get("files") or ()):
+            # Of a release before: the share of teachers that the run had not.
+            before.get("settings", {}).pop("distillation", None)
+        if changed := differences(before, identity(self.trainer, self)):
             raise UsageError(
                 f"--resume: the run began otherwise: {'; '.join(changed)}; start another with "
                 "--output and --model.start_from"

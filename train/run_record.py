@@ -36,6 +36,7 @@ class RunRecord(Callback):
         self.record = {
             **identity(trainer, module),
             "files": _files(module) if self._files is None else self._files,
+            "taught_by": _teachers(trainer),
             "torch": str(torch.__version__),
             "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, "
             f"{trainer.strategy.root_device.type}",
@@ -85,7 +86,7 @@ def identity(trainer: L.Trainer, module: L.LightningModule) -> dict[str, Any]:
         "fit": data.fit_ids,
         "validation": data.validation_ids,
         "data_sha256": data.sha256,
-        "soft_labels": data.soft_records,
+        "soft_labels": {name: one.sha256 for name, one in data.soft_records.items()},
         "seed": run_seed(),
         "settings": _settings(module, data, trainer),
         "processes": trainer.world_size,
@@ -127,6 +128,15 @@ def _settings(
         "offline": data.offline,
         "soft_share": data.soft_share,
         "max_epochs": trainer.max_epochs,
+    }
+
+
+def _teachers(trainer: L.Trainer) -> dict[str, Any]:
+    """By data set; what they are of is in `identity`."""
+    data: Any = trainer.datamodule  # type: ignore[attr-defined]
+    return {
+        name: {**asdict(one), "teachers": [asdict(teacher) for teacher in one.teachers]}
+        for name, one in data.soft_records.items()
     }
 
 

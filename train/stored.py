@@ -97,12 +97,13 @@ def _stored(path: Path, content: dict[str, Any]) -> Stored:
         if not isinstance(run.get(name), int | float | None):
             raise TypeError(f"run.{name} is no number")
     options = content.get("options") or {}
+    data = str(run.get("data") or content.get("trained_on") or content["dataset"])
     listed = ", ".join(f"{name} {value}" for name, value in sorted(options.items()))
     return Stored(
         path,
         str(content["checkpoint_sha256"]),
         content["model"] + (f" ({listed})" if listed else ""),
-        str(run.get("data") or content.get("trained_on") or content["dataset"]),
+        data + (", taught" if run.get("taught_by") else ""),
         str(content["dataset"]),
         str(content.get("trained_on") or content["dataset"]),
         Scaling(**(content.get("scaling") or {})),

@@ -94,6 +94,8 @@ class Tokens:
             UsageError: there is none of this name.
             DeviceError: the file cannot be written.
         """
+        if not self._path.exists():
+            raise UsageError(f"{name}: there is no such token; see: token list")
         with self._alone():
             kept = self.all()
             left = tuple(one for one in kept if one.name != name)

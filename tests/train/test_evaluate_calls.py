@@ -54,6 +54,19 @@ def test_photographs_that_the_network_was_trained_with_are_no_test(data, tmp_pat
 
 
 @pytest.mark.data
+def test_photographs_that_a_teacher_was_fitted_on_are_not_held_out(data, tmp_path):
+    path = tmp_path / "n.ckpt"
+    teacher = {"fit": {"drive": ["25"]}, "validation": {"drive": ["21"]}}
+    run = {"data": "drive", "fit": {"drive": ["21"]}, "validation": {"drive": ["25"]}}
+    run["taught_by"] = {"drive": {"teachers": [teacher]}}
+    save_slim(path, Checkpoint("wnet_unet", create("wnet_unet"), run=run))
+    call = ["evaluate", "--data", data, "--checkpoint", path, "--dataset", "drive"]
+    done = called(main, *call, "--fov-diameter", "64", "--calibrate-on", "validation")
+    assert done.returncode == 2, done.stderr
+    assert "no validation photographs of drive that it has not been fitted on" in done.stderr
+
+
+@pytest.mark.data
 @pytest.mark.slow
 def test_several_data_sets_share_the_training_photographs(data, tmp_path):
     """A file each; the network's own training sets set the threshold unless told otherwise."""

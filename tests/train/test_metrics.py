@@ -26,6 +26,7 @@ from train.protocol import (
     summed,
     thresholds,
 )
+from train.soft_labels import levelled
 
 
 def _prediction(probability, label, fov=None) -> Prediction:
@@ -148,3 +149,20 @@ def test_several_training_sets_weigh_the_same_however_large_they_are():
     as_one = at[FULL_FRAME, A_PRIORI]
     # Dice at 0.11: 0.833 of weights, 0.668 of pixels; at 0.61: 0.571 and 0.997.
     assert (together, as_one) == (0.11, 0.61)
+
+
+@pytest.mark.parametrize(
+    ("probability", "threshold", "expected"),
+    [
+        (0.65, 0.65, 0.5),
+        (0.3, 0.5, 0.3),
+        (0.5, 0.8, 0.2),  # odds of 1 over odds of 4
+        (0.8, 0.2, 16 / 17),  # odds of 4 over odds of 1/4
+        (0.0, 0.3, 0.0),
+        (1.0, 0.7, 1.0),
+    ],
+)
+def test_logits_are_shifted_by_the_thresholds(probability, threshold, expected):
+    found = levelled(np.full((1, 2), probability, np.float32), threshold)
+    assert found.dtype == np.float32
+    assert found == pytest.approx(expected, abs=1e-5)

@@ -19,28 +19,11 @@ from train.lineage import known
 from train.metrics import best_threshold
 from train.models import create
 from train.models.checkpoint import Checkpoint, load_checkpoint, save_slim
-from train.soft_labels import levelled, softened
+from train.soft_labels import softened
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]
 
 WEIGHTS = Path("train/weights")
-
-
-@pytest.mark.parametrize(
-    ("probability", "threshold", "expected"),
-    [
-        (0.65, 0.65, 0.5),
-        (0.3, 0.5, 0.3),
-        (0.5, 0.8, 0.2),  # odds of 1 over odds of 4
-        (0.8, 0.2, 16 / 17),  # odds of 4 over odds of 1/4
-        (0.0, 0.3, 0.0),
-        (1.0, 0.7, 1.0),
-    ],
-)
-def test_logits_are_shifted_by_the_thresholds(probability, threshold, expected):
-    found = levelled(np.full((1, 2), probability, np.float32), threshold)
-    assert found.dtype == np.float32
-    assert found == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.fixture(scope="module")
@@ -112,17 +95,18 @@ def test_a_run_remembers_who_taught_it(fit, data, tmp_path):
     done = called(main, *fit)
     assert done.returncode == 0, done.stderr
     found = load_checkpoint(tmp_path / "run" / "last.ckpt")
-    record = found.run["soft_labels"]["drive"]
-    assert [one["file"] for one in record["teachers"]] == [
-        "m2unet_drive.ckpt",
-        "m2unet_fundus.ckpt",
-    ]
+    teachers = found.run["taught_by"]["drive"]["teachers"]
+    assert [one["file"] for one in teachers] == ["m2unet_drive.ckpt", "m2unet_fundus.ckpt"]
     seen = known(found, ("fit",))
     assert ("CHASE_DB1", "01L") in seen, "its teacher has seen that one"
     more = ["--resume", "--data.soft_share=0.25"]
     other = called(main, *fit, *more)
     assert other.returncode == 2, other.stderr
     assert "soft_share was 0.5, is 0.25" in other.stderr
+    untaught = called(main, *fit, "--resume", "--data.soft_labels=null")
+    assert untaught.returncode == 2
+    assert max(map(len, untaught.stderr.splitlines())) < 400
+    assert "drive was" in untaught.stderr
 
 
 @pytest.mark.parametrize(
@@ -155,17 +139,18 @@ def test_soft_labels_of_other_photographs_are_refused(fit, made, data, tmp_path)
         return done.stderr
 
     first = sorted(other.glob("*.png"))[0]
-    for one in other.glob("*.png"):
-        cv2.imwrite(str(one), np.zeros((20, 30), np.uint8))
-    assert "30x20 px, its photograph has 565x584: make it again" in refused()
-    for one in other.glob("*.png"):
-        one.unlink()
-    assert f"{first.parent}" in refused()
+    cv2.imwrite(str(first), np.zeros((20, 30), np.uint8))
+    assert "soft_labels.json: of other pictures than those beside it" in refused()
+    first.unlink()
+    assert f"{first}: cannot be read: make soft labels again" in refused()
     record = json.loads((other / "soft_labels.json").read_text())
     (other / "soft_labels.json").write_text(json.dumps({**record, "data_sha256": "0"}))
     assert f"of other photographs or labels than those of {data_root(str(data))}" in refused()
-    (other / "soft_labels.json").write_text("[]")
-    assert "no record of soft labels: make them again" in refused()
+    nonsense = [[], {**record, "teachers": "x"}, {**record, "teachers": [{"file": "f"}]}]
+    nonsense.append({**record, "teachers": [{**record["teachers"][0], "fit": 3}]})
+    for one in nonsense:
+        (other / "soft_labels.json").write_text(json.dumps(one))
+        assert "no record of soft labels: make them again" in refused()
 
 
 @pytest.mark.parametrize(
@@ -175,6 +160,8 @@ def test_soft_labels_of_other_photographs_are_refused(fit, made, data, tmp_path)
         (f"{WEIGHTS / 'wnet_drive.ckpt'}@wide", "@wide: FILE@PX, the field of view from 32"),
         (f"{WEIGHTS / 'wnet_drive.ckpt'}@nan", "@nan: FILE@PX"),
         (f"{WEIGHTS / 'wnet_drive.ckpt'}@3", "@3: FILE@PX"),
+        (f"{WEIGHTS / 'wnet_drive.ckpt'}@", "@: FILE@PX"),
+        ("a@b/none.ckpt", "a@b/none.ckpt: no such checkpoint"),
     ],
 )
 def test_wrong_teachers_are_one_line(data, tmp_path, teacher, says):
