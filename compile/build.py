@@ -35,6 +35,7 @@ from compile.targets import CompileTarget
 from compile.tuning import Records, Tuner, find_meter
 from edge_vessel import artifact as artifacts
 from edge_vessel import signing
+from edge_vessel.atomic_folder import make_folder
 from edge_vessel.engines.onnx import MODEL_FILE
 from edge_vessel.errors import DeviceError, EdgeVesselError, UsageError
 from edge_vessel.manifest import AnyManifest, EngineVersion, FundusManifest, Input, Metric, Target
@@ -69,10 +70,7 @@ def _make_room(folder: Path, overwrite: bool) -> None:
     """Says before the minutes of work, not after them, that there is no place for the result."""
     if os.path.lexists(folder) and not overwrite:
         raise UsageError(f"{folder}: exists already; choose another folder, or --overwrite")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DeviceError(f"{folder.parent}: cannot be made: {error.strerror}") from error
+    make_folder(folder.parent)
     if not os.access(folder.parent, os.W_OK | os.X_OK):
         raise DeviceError(f"{folder.parent}: nothing may be written there: choose another folder")
 

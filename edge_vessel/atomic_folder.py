@@ -54,6 +54,18 @@ def write_folder(folder: Path, files: Mapping[str, bytes], overwrite: bool = Fal
             shutil.rmtree(temporary, ignore_errors=True)
 
 
+def make_folder(folder: Path, mode: int = 0o777) -> None:
+    """Makes it, and those on the way, where they are not there yet.
+
+    Raises:
+        DeviceError: it cannot be made.
+    """
+    try:
+        folder.mkdir(mode, parents=True, exist_ok=True)
+    except OSError as error:
+        raise DeviceError(f"{folder}: cannot be made: {error.strerror}") from error
+
+
 def put_in_place(new: Path, folder: Path) -> None:
     """Renames folder `new` to `folder` and fsyncs their parent; what stood there is at `new` then.
 

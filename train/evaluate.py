@@ -13,6 +13,7 @@ from rich.progress import track
 from rich.table import Table
 
 from edge_vessel.atomic import write_file
+from edge_vessel.atomic_folder import make_folder
 from edge_vessel.errors import UsageError
 from train import data as registry
 from train import evaluation
@@ -22,7 +23,7 @@ from train.evaluation import Report, Scaling
 from train.lineage import known, refuse_known
 from train.metrics import Scores
 from train.models.checkpoint import Checkpoint, load_checkpoint
-from train.pictures import compared, make_folder, write_png
+from train.pictures import compared, write_png
 from train.predict import (
     Predictor,
     Tiling,

@@ -16,9 +16,9 @@ def refuse_known(path: Path, checkpoint: Checkpoint, dataset: DataSet, root: Pat
     Raises:
         UsageError: the network has been fitted on, or watched by, a test photograph.
     """
-    seen = known(checkpoint, ("fit", "validation"))
+    learnt = known(checkpoint, ("fit", "validation"))
     tests = {(dataset.folder, record.id) for record in dataset.records(root, "test")}
-    if both := sorted(one for _, one in seen & tests):
+    if both := sorted(one for _, one in learnt & tests):
         raise UsageError(
             f"{path}: was trained with {len(both)} of the test photographs of {dataset.name} "
             f"({both[0]}, ...): take the split that it was trained for"

@@ -18,7 +18,7 @@ from train import encoder_weights, losses
 from train.augmentation import on_batches
 from train.models import create
 from train.models.checkpoint import load_checkpoint
-from train.run_record import differences, identity
+from train.run_record import differences, identity, without_gone
 from train.schedules import schedule
 from train.seed import run_seed
 
@@ -69,10 +69,7 @@ class SegmentationModule(L.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Raises UsageError for a run of another kind: --resume continues, it does not change."""
-        before = checkpoint.get("run") or {}
-        if not any(one.get("role") == "teachers" for one in before.get("files") or ()):
-            # Of a release before: the share of teachers that the run had not.
-            before.get("settings", {}).pop("distillation", None)
+        before = without_gone(checkpoint.get("run") or {})
         if changed := differences(before, identity(self.trainer, self)):
             raise UsageError(
                 f"--resume: the run began otherwise: {'; '.join(changed)}; start another with "

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_vessel.atomic import write_file
-from edge_vessel.errors import DeviceError
 
 WHITE, YELLOW, RED = (255, 255, 255), (255, 255, 0), (255, 0, 0)
 
@@ -19,14 +18,6 @@ def compared(mask: NDArray[np.bool_], label: NDArray[np.bool_]) -> NDArray[np.ui
     picture[mask & ~label] = YELLOW
     picture[~mask & label] = RED
     return picture
-
-
-def make_folder(folder: Path) -> None:
-    """Raises DeviceError where it cannot be there."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DeviceError(f"{folder}: cannot be made: {error.strerror}") from error
 
 
 def write_png(path: Path, picture: NDArray[np.uint8]) -> None:

@@ -78,7 +78,7 @@ class RunRecord(Callback):
 
 def identity(trainer: L.Trainer, module: L.LightningModule) -> dict[str, Any]:
     """What decides how the weights move: a run that goes on has to be the same in all of it."""
-    data: Any = trainer.datamodule  # type: ignore[attr-defined]
+    data = _data(trainer)
     return {
         "model": module.hparams["model"],
         "options": dict(module.hparams["model_options"] or {}),
@@ -92,6 +92,20 @@ def identity(trainer: L.Trainer, module: L.LightningModule) -> dict[str, Any]:
         "processes": trainer.world_size,
         "precision": str(trainer.precision),
     }
+
+
+def _data(trainer: L.Trainer) -> FundusDataModule:
+    found: FundusDataModule = trainer.datamodule  # type: ignore[attr-defined]
+    return found
+
+
+def without_gone(run: dict[str, Any]) -> dict[str, Any]:
+    """A record of a release before, without the setting that there is no longer: the share of
+    teachers beside every step, where the run had none."""
+    if "settings" not in run or any(one["role"] == "teachers" for one in run.get("files") or ()):
+        return run
+    kept = {name: value for name, value in run["settings"].items() if name != "distillation"}
+    return {**run, "settings": kept}
 
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
@@ -133,11 +147,7 @@ def _settings(
 
 def _teachers(trainer: L.Trainer) -> dict[str, Any]:
     """By data set; what they are of is in `identity`."""
-    data: Any = trainer.datamodule  # type: ignore[attr-defined]
-    return {
-        name: {**asdict(one), "teachers": [asdict(teacher) for teacher in one.teachers]}
-        for name, one in data.soft_records.items()
-    }
+    return {name: asdict(one) for name, one in _data(trainer).soft_records.items()}
 
 
 def _files(module: L.LightningModule) -> list[dict[str, Any]]:

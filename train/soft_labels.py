@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_vessel.atomic import write_file
+from edge_vessel.atomic_folder import make_folder
 from edge_vessel.errors import UsageError
 from edge_vessel.sources.images import read_image
 from train import data as registry
@@ -33,7 +34,6 @@ from train.data.root import data_root
 from train.lineage import refuse_known, seen
 from train.metrics import Prediction, best_threshold
 from train.models.checkpoint import load_checkpoint
-from train.pictures import make_folder
 from train.predict import Predictor, predict_sample, torch_predictor
 from train.protocol import FIELD_OF_VIEW, count
 
@@ -67,7 +67,7 @@ class SoftLabels:
     dataset: str
     data_sha256: str
     sha256: str
-    teachers: tuple[Teacher, ...]
+    teachers: list[Teacher]
     threshold: float
     dice: float
 
@@ -99,7 +99,7 @@ def soft_labels(arguments: list[str]) -> None:
         dataset.name,
         split_sha256(records),
         _sha256(pictures),
-        tuple(teacher for teacher, _ in teachers),
+        [teacher for teacher, _ in teachers],
         threshold,
         histogram.confusion(threshold).dice,
     )
@@ -180,7 +180,7 @@ def read_record(folder: Path, dataset: DataSet, root: Path) -> SoftLabels:
     records = dataset.records(root, "train")
     try:
         content = json.loads(path.read_bytes())
-        teachers = tuple(Teacher(**one) for one in content["teachers"])
+        teachers = [Teacher(**one) for one in content["teachers"]]
         found = SoftLabels(**{**content, "teachers": teachers})
         if not all(isinstance(ids, dict) for one in teachers for ids in (one.fit, one.validation)):
             raise TypeError("photographs by data set")

@@ -8,9 +8,9 @@ from typing import get_args
 
 from rich.table import Table
 
+from edge_vessel.atomic_folder import make_folder
 from edge_vessel.biometrics.store import DEFAULT_FOLDER
 from edge_vessel.command_line import Parser, ResultConsole, guarded, path
-from edge_vessel.errors import DeviceError
 from edge_vessel.kiosk.tokens import NAME, Role, Tokens
 from edge_vessel.owner import as_owner
 
@@ -50,10 +50,7 @@ def _as_owner(options: argparse.Namespace) -> int:
 
 def _add(options: argparse.Namespace) -> None:
     folder: Path = options.store
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise DeviceError(f"{folder}: cannot be made: {error.strerror}") from error
+    make_folder(folder, 0o700)
     sys.stdout.write(Tokens(folder / NAME).add(options.name, options.role) + "\n")
 
 

@@ -94,20 +94,22 @@ class Tokens:
             UsageError: there is none of this name.
             DeviceError: the file cannot be written.
         """
-        if not self._path.exists():
-            raise UsageError(f"{name}: there is no such token; see: token list")
+        self._without(name)  # before a lock is put where there are no tokens
         with self._alone():
-            kept = self.all()
-            left = tuple(one for one in kept if one.name != name)
-            if left == kept:
-                raise UsageError(f"{name}: there is no such token; see: token list")
-            self._write(left)
+            self._write(self._without(name))
 
     def holder(self, secret: str) -> Token | None:
         """Whose token this is; None where it is nobody's."""
         digest = _hash(secret)
         found = [one for one in self.all() if hmac.compare_digest(one.sha256, digest)]
         return found[0] if found else None
+
+    def _without(self, name: str) -> tuple[Token, ...]:
+        kept = self.all()
+        left = tuple(one for one in kept if one.name != name)
+        if left == kept:
+            raise UsageError(f"{name}: there is no such token; see: token list")
+        return left
 
     def _alone(self) -> AbstractContextManager[None]:
         """Two who add at the same time would each write what they read: one token would be lost."""

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from artifact_folders import called
 
+from edge_vessel.atomic_folder import make_folder
 from edge_vessel.errors import UsageError
 from edge_vessel.sources.images import read_image
 from train.__main__ import main
-from train.pictures import RED, WHITE, YELLOW, compared, make_folder, write_png
+from train.pictures import RED, WHITE, YELLOW, compared, write_png
 from train.protocol import A_PRIORI, A_PRIORI_OWN, FULL_FRAME, POOLED
 from train.report import estimate, lines, matrix
 from train.stored import read_all

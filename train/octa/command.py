@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import track
 
 from edge_vessel.atomic import write_file
+from edge_vessel.atomic_folder import make_folder
 from edge_vessel.command_line import Parser, path, whole_number
 from train.data import octa_synth
 from train.data.root import data_root
@@ -21,7 +22,7 @@ from train.octa.evaluation import evaluate
 from train.octa.fit import Run, fit
 from train.octa.report import read_reports, table
 from train.octa.settings import read_settings
-from train.pictures import compared, make_folder, write_png
+from train.pictures import compared, write_png
 
 _MAX_SEED = 2**31 - 1
 _T = TypeVar("_T")

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from edge_vessel.atomic import write_file
+from edge_vessel.atomic_folder import make_folder
 from edge_vessel.errors import UsageError
 from train.data.octa_split import split
 from train.data.octa_synth import Eyes
@@ -28,7 +29,6 @@ from train.octa.training import (
     on_whole_planes,
     take_first_stage,
 )
-from train.pictures import make_folder
 
 
 @dataclass(frozen=True)
