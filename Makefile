@@ -9,8 +9,8 @@ IN_PAIRS := -n 2 --dist loadfile --no-loadscope-reorder
 WORKSTATION := tests/compile tests/train
 # Nothing runs beside what times something, or lives with the clock of a camera or a meter.
 ALONE := tests/examples tests/edge_vessel/kiosk \
-  $(patsubst %,tests/edge_vessel/test_%.py,camera capture gstreamer http_meter live_line meters mjpeg \
-    pipeline power_window run run_service serial_meter stopwatch video window) \
+  $(patsubst %,tests/edge_vessel/test_%.py,camera capture gstreamer http_meter live_line machine_conditions \
+    meters mjpeg pipeline power_window rtsp run run_service serial_meter stopwatch video window) \
   $(patsubst %,tests/bench/test_%.py,bench_presentation endings energy latency sweep worker)
 .PHONY: demo test check clean
 

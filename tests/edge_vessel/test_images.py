@@ -135,22 +135,6 @@ def test_thumbnail_in_the_header_does_not_hide_a_truncation(tmp_path):
         read_image(tmp_path / "t.jpg")
 
 
-def test_folder_and_glob_come_in_the_order_of_names(tmp_path):
-    for name in ("c.png", "a.png", "b.JPG"):
-        suffix = ".png" if name.endswith("png") else ".jpg"
-        (tmp_path / name).write_bytes(_encoded(suffix, RED))
-    (tmp_path / "notes.txt").write_text("not a photograph")
-    assert [p.name for p in ImageFiles(str(tmp_path)).paths] == ["a.png", "b.JPG", "c.png"]
-    assert [p.name for p in ImageFiles(str(tmp_path / "*.png")).paths] == ["a.png", "c.png"]
-
-
-@pytest.mark.parametrize("pattern", ["nothing", "nothing/*.png", "."])
-def test_a_source_without_images_is_a_usage_error(tmp_path, monkeypatch, pattern):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError):
-        ImageFiles(pattern)
-
-
 # Smooth noise: a picture whose every byte of compressed data matters.
 TEXTURE = cv2.GaussianBlur(
     np.random.default_rng(0).integers(0, 256, (200, 300, 3), np.uint8), (9, 9), 0
@@ -314,51 +298,3 @@ def test_devices_and_pipes_are_refused_at_once(tmp_path, kind):
         ImageFiles(kind)
     with pytest.raises(UsageError, match="is not a regular file"):
         read_image(Path(kind))
-
-
-def _folder(root: Path, *names: str) -> None:
-    for name in names:
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).touch()
-
-
-@pytest.mark.parametrize(
-    ("pattern", "names", "found"),
-    [
-        ("*", ["a.jpg", "results.jsonl", "b.PNG"], ["a.jpg", "b.PNG"]),
-        (".", ["a.jpg", "a_mask.png", "a_overlay.png", "a_probability.png"], ["a.jpg"]),
-        ("*", ["a.jpg", "a_mask.png", "b_mask.png"], ["a.jpg", "b_mask.png"]),
-        ("*_mask.png", ["a.jpg", "a_mask.png"], ["a_mask.png"]),
-        ("**/*.jpg", ["a.jpg", "deep/b.jpg"], ["a.jpg", "b.jpg"]),
-    ],
-)
-def test_what_a_folder_or_a_glob_takes(tmp_path, pattern, names, found):
-    _folder(tmp_path, *names)
-    assert [p.name for p in ImageFiles(str(tmp_path / pattern)).paths] == found
-
-
-def test_results_that_are_left_out_are_named(tmp_path):
-    _folder(tmp_path, "a.jpg", "a_mask.png", "b_mask.png")
-    source = ImageFiles(str(tmp_path))
-    assert source.left_out == [tmp_path / "a_mask.png"]
-    assert ImageFiles(str(tmp_path / "a_mask.png")).left_out == []
-
-
-def test_a_link_that_leads_back_gives_each_photograph_once(tmp_path):
-    _folder(tmp_path, "deep/a.jpg")
-    (tmp_path / "deep" / "loop").symlink_to(tmp_path)
-    assert ImageFiles(str(tmp_path / "**" / "*.jpg")).paths == [tmp_path / "deep" / "a.jpg"]
-
-
-@pytest.mark.parametrize(
-    ("pattern", "names", "says"),
-    [
-        (".", ["a.mp4", "b.avi"], "only videos here; name one of them"),
-        ("*", ["a.mp4", "b.txt"], "only videos here; name one of them"),
-        ("*.jsonl", ["a.jsonl"], "no images among these files"),
-    ],
-)
-def test_no_photographs_there(tmp_path, pattern, names, says):
-    _folder(tmp_path, *names)
-    with pytest.raises(UsageError, match=says):
-        ImageFiles(str(tmp_path / pattern))

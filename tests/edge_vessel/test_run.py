@@ -10,22 +10,15 @@ import sys
 import threading
 import time
 import urllib.request
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from artifact_folders import ROOT, write
+from artifact_folders import ROOT
 from run_calls import TINY, lines, run
 
 from train.data.dataset import load
 from train.data.drive import DRIVE
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory) -> Path:
-    """An unsigned artifact that loads at once."""
-    return write(tmp_path_factory.mktemp("artifact") / "tiny")
 
 
 def test_the_samples_become_vessel_maps(tmp_path, samples):

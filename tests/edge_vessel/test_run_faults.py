@@ -18,12 +18,6 @@ from edge_vessel import artifact, models, signing
 from edge_vessel.manifest import Target
 
 
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory) -> Path:
-    """An unsigned artifact that loads at once."""
-    return write(tmp_path_factory.mktemp("artifact") / "tiny")
-
-
 def _png(image: np.ndarray) -> bytes:
     return cv2.imencode(".png", image)[1].tobytes()
 

@@ -14,6 +14,7 @@ import torch
 import yaml
 from artifact_folders import called
 from needs import unavailable
+from small_run import SMALL_CONFIG
 
 from train.__main__ import main
 from train.crops import CropOptions
@@ -92,13 +93,6 @@ def _says_what_it_was(output: Path) -> None:
     assert len(record["data_sha256"]["drive"]) == 64
     config = yaml.safe_load((output / "config.yaml").read_text())
     assert config["model"]["schedule"] == "cosine", "defaults belong to the record"
-
-
-SMALL_CONFIG = """
-model: {model: wnet_unet, loss: bce, augmentation: none, schedule: constant, optimiser: adam}
-data: {dataset: drive, batch_size: 2, validation: 17, crops: {size_px: 64, count: 16}}
-trainer: {max_epochs: 1, enable_progress_bar: false, log_every_n_steps: 1}
-"""
 
 
 def test_two_processes_share_the_crops(data, tmp_path):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from artifact_folders import called
+from small_run import SMALL_CONFIG
 
 from train import data as registry
 from train.__main__ import main
@@ -74,13 +75,6 @@ def test_photographs_to_fit_are_softened_and_the_watched_ones_are_not(data, made
     module.setup("fit")
     assert len(module._fit.labels[0].unique()) > 50
     assert set(module._validation.labels[0].unique().tolist()) == {0, 255}
-
-
-SMALL_CONFIG = """
-model: {model: wnet_unet, loss: bce, augmentation: none, schedule: constant, optimiser: adam}
-data: {dataset: drive, batch_size: 2, validation: 17, crops: {size_px: 64, count: 8}}
-trainer: {max_epochs: 1, enable_progress_bar: false, log_every_n_steps: 1}
-"""
 
 
 @pytest.fixture
